@@ -1,3 +1,4 @@
-"""Who holds the root key. ``protocol`` says what custody promises; the other modules are its kinds, known only
-to ``wiring``.
+"""Who holds the root key.
+
+``protocol`` says what custody promises; the other modules are its kinds, known only to ``wiring``.
 """

@@ -40,8 +40,9 @@ class ProgramRow(NamedTuple):
 
 
 class KeyVersionRow(NamedTuple):
-    """One version of a key; ``program`` is empty for the vault's own keys, ``wrapped_key`` is wrapped by the
-    root key.
+    """One version of a key.
+
+    ``program`` is empty for the vault's own keys, ``wrapped_key`` is wrapped by the root key.
     """
 
     purpose: KeyPurpose
@@ -103,8 +104,9 @@ class BatchRow(NamedTuple):
 
 
 class CardRow(NamedTuple):
-    """A card. ``batch_position`` counts from 0 in the order of issue; ``revision`` rises with every change and
-    is the etag.
+    """A card. ``batch_position`` counts from 0 in the order of issue.
+
+    ``revision`` rises with every change and is the etag.
     """
 
     program: str
@@ -152,8 +154,9 @@ class SerialRow(NamedTuple):
 
 
 class TallyRow(NamedTuple):
-    """Part of a program's count of codes that are or may become good; the sum over its slots counts, a slot may
-    be negative.
+    """Part of a program's count of codes that are or may become good.
+
+    The sum over its slots counts, a slot may be negative.
     """
 
     program: str
@@ -184,8 +187,9 @@ class JobRow(NamedTuple):
 
 
 class RequestRow(NamedTuple):
-    """An answered request: ``body_mac`` is keyed and over the received bytes, ``result`` a ``RequestResult``
-    without codes.
+    """An answered request.
+
+    ``body_mac`` is keyed and over the received bytes, ``result`` a ``RequestResult`` without codes.
     """
 
     principal: str

@@ -1,3 +1,4 @@
-"""Where records live. ``protocol`` says what a store promises; the packages beside it are its kinds, known only
-to ``wiring``.
+"""Where records live.
+
+``protocol`` says what a store promises; the packages beside it are its kinds, known only to ``wiring``.
 """

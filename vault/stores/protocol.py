@@ -114,9 +114,7 @@ class CardRecords(Protocol):
     """Cards."""
 
     def get(self, program: str, card_ids: Collection[bytes]) -> dict[bytes, CardRow]:
-        """Return the cards with these ids, locked against others until the transaction ends; ids without a card
-        are left out.
-        """
+        """Return the cards with these ids, locked until the transaction ends; ids without a card are left out."""
 
     def insert(self, rows: Sequence[CardRow]) -> None:
         """Write new cards."""
@@ -197,9 +195,13 @@ class JobRecords(Protocol):
     def of_subject(self, subject: bytes) -> list[JobRow]:
         """Return the jobs that work or worked on a subject, oldest first."""
 
+    def any_running(self) -> bool:
+        """Whether there is a job to be worked at, by whomever."""
+
     def lease(self, owner: bytes, seconds: float) -> JobRow | None:
-        """Give ``owner`` the oldest running job whose lease is its own or has run out, for ``seconds``; None if
-        there is none.
+        """Give ``owner`` a job for ``seconds``: its own running one, or else the oldest whose lease has run out.
+
+        Returns None if there is none.
         """
 
 
@@ -233,8 +235,9 @@ class AuditRecords(Protocol):
     def page(
         self, program: str | None, start_ms: int, end_ms: int, after: AuditPlace | None, limit: int
     ) -> list[AuditEventRow]:
-        """Return up to ``limit`` events of a program (None: of all), start ≤ recorded < end, in order, from
-        after a place.
+        """Return up to ``limit`` events of a program (None: of all), in order, from after a place.
+
+        Only events with start ≤ recorded < end.
         """
 
 
@@ -290,9 +293,7 @@ class Transaction(Protocol):
         """Audit events."""
 
     def on_failure(self, callback: Callable[[], None]) -> None:
-        """Have ``callback`` run, before any other work, if what this work wrote is not known to be durable in
-        the end.
-        """
+        """Have ``callback`` run, before any other work, if what this work wrote is not known to be durable."""
 
 
 class Store(Protocol):

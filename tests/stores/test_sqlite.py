@@ -1,0 +1,7 @@
+"""The SQLite store passes the suite of all stores."""
+
+from tests.contracts.store import StoreContract
+
+
+class TestSqliteStore(StoreContract):
+    pass

@@ -1,0 +1,202 @@
+"""A vault in one process, of real parts over a real SQLite file, for tests of the service and its jobs."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from vault.audit.log import Log
+from vault.codes.format import CodeFormat
+from vault.crypto.keypair import public_key
+from vault.custody.file import FileCustody
+from vault.jobs.runner import Runner
+from vault.model.states import CheckAlgorithm, JobKind, KeyPurpose, Role
+from vault.policy.access import Grants
+from vault.policy.call import Call
+from vault.secret import Secret
+from vault.service.batches import Batches, BatchPlan, BatchView
+from vault.service.budget import WrapBudget
+from vault.service.cards import Cards
+from vault.service.catalogue import Catalogue
+from vault.service.change import Change, Changes, Order, Rule
+from vault.service.delivery import Delivered, Delivery
+from vault.service.events import EventFilter, Events
+from vault.service.export import Export
+from vault.service.initialise import initialise
+from vault.service.issuance import Issuance
+from vault.service.issue import CardPlan, Issuer
+from vault.service.judge import Judgement
+from vault.service.keys import KeyMaker
+from vault.service.preparation import Preparation
+from vault.service.programs import Programs, Settings
+from vault.service.public_keys import PublicKeys
+from vault.service.recipients import Recipients
+from vault.service.recorder import Recorder
+from vault.service.records import Records
+from vault.service.redemption import Redemptions
+from vault.service.reveal import Reveal
+from vault.service.select import Selector
+from vault.service.validation import Validation
+from vault.stores.protocol import Store
+from vault.stores.sqlite import SqliteStore, migrate
+from vault.wiring.job_process import kinds
+from vault.wiring.parts import Parts
+
+START_MS = 1_700_000_000_000
+ALL = Grants({role: frozenset({"*"}) for role in Role})
+SIXTEEN = CodeFormat(16, CheckAlgorithm.LUHN, "")
+
+
+class Clock:
+    """A clock that stands still until it is told to move."""
+
+    def __init__(self) -> None:
+        self.now_ms = START_MS
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+    def advance(self, seconds: float) -> None:
+        self.now_ms += round(seconds * 1000)
+
+
+class Workshop:
+    """The services of one vault, and short ways to use them."""
+
+    def __init__(self, parts: Parts, clock: Clock) -> None:
+        self.parts = parts
+        self.clock = clock
+        recorder, random = parts.recorder, parts.random
+        self.recorder = recorder
+        self.store = parts.store
+        self.programs = Programs(recorder, parts.keys)
+        self.recipients = Recipients(recorder)
+        self.issuance = Issuance(recorder, parts.preparation, parts.issuer, random)
+        self.batches = Batches(recorder, parts.slot, random)
+        self.export = Export(recorder, parts.budget, random)
+        self.changes = Changes(recorder, parts.slot)
+        self.cards = Cards(recorder)
+        self.records = Records(recorder, parts.budget, random)
+        self.reveal = Reveal(recorder, random)
+        self.validation = Validation(recorder)
+        self.redemptions = Redemptions(recorder, parts.slot, random)
+        self.public_keys = PublicKeys(recorder)
+        self.events = Events(recorder)
+        self.recipient_key = Secret(os.urandom(32))
+        self._count = itertools.count()
+
+    def call(self, method: str = "test", *, request_id: UUID | None = None, body: bytes = b"") -> Call:
+        """Make a call by a principal that may do everything."""
+        known = None if request_id is None else request_id.bytes
+        return Call("spiffe://test/all", ALL, f"vault.v1.Test/{method}", f"c-{next(self._count)}", known, body)
+
+    async def program(self, name: str = "netcash", **settings: object) -> str:
+        """Create a program that delivers in clear, and a recipient in it."""
+        wanted = Settings(**{"clear_delivery": True, "code_format": SIXTEEN, **settings})  # type: ignore[arg-type]
+        await self.programs.create(self.call(), name, wanted)
+        public = public_key(KeyPurpose.SEALING, self.recipient_key)
+        assert public is not None
+        await self.recipients.create(self.call(), name, "printer", "", public)
+        return name
+
+    async def issue(
+        self, count: int = 1, program: str = "netcash", call: Call | None = None, plan: CardPlan | None = None
+    ) -> Delivered:
+        """Issue cards, delivered in clear."""
+        plans = [plan or CardPlan()] * count
+        return await self.issuance.issue(call or self.call("Issue", request_id=uuid4()), program, plans, Delivery())
+
+    async def change(self, rule: Rule, *cards: bytes, program: str = "netcash", **order: object) -> list[Change]:
+        """Apply a rule to cards."""
+        selectors = [Selector(card) for card in cards]
+        return await self.changes.apply(
+            self.call("Change", request_id=uuid4()),
+            Order(program, selectors, rule, **order),  # type: ignore[arg-type]
+        )
+
+    async def judge(self, *codes: bytes, programs: tuple[str, ...] = ("netcash",)) -> list[Judgement]:
+        """Validate codes."""
+        return await self.validation.validate(self.call("Validate"), programs, codes, "codes[{}].code")
+
+    async def batch(self, cards: int, program: str = "netcash") -> BatchView:
+        """Create a batch."""
+        plan = BatchPlan(cards, "printer")
+        return await self.batches.create(
+            self.call("Batch", request_id=uuid4()), program, plan, validate_only=False
+        )
+
+    async def work(self, done: Callable[[BatchView], bool], view: BatchView) -> BatchView:
+        """Run jobs until a batch is as wanted."""
+        stop = asyncio.Event()
+        runner = Runner(self.recorder, kinds(self.parts), self.parts.random)
+        running = asyncio.create_task(runner.run(stop))
+        try:
+            while not done(view):
+                await asyncio.sleep(0.01)
+                view = await self.batches.get(self.call(), view.row.program, view.row.batch_id)
+        finally:
+            stop.set()
+            await running
+        return view
+
+    async def issued_batch(self, cards: int, program: str = "netcash") -> BatchView:
+        """Create a batch and have all its cards issued."""
+        return await self.work(lambda view: not view.working, await self.batch(cards, program))
+
+    async def all_events(self) -> list[tuple[str, str, int]]:
+        """Return action, status and number of items of every event."""
+        views = await self.events.page(self.call("ListEvents"), EventFilter(), None, 1_000_000)
+        return [(view.event.action, view.event.status, len(view.event.items)) for view in views]
+
+
+def parts_over(
+    store: Store,
+    custody: FileCustody,
+    clock: Callable[[], int],
+    *,
+    random: Callable[[int], bytes] = os.urandom,
+    bound: int = 2**32,
+) -> Parts:
+    """Put the parts of a process together over a store."""
+    recorder = Recorder(store, Catalogue(custody), Log(clock_ms=clock, random=random), clock)
+    keys = KeyMaker(custody, random)
+    budget = WrapBudget(recorder, keys, bound)
+    issuer = Issuer(budget, random)
+    return Parts(
+        store=store,
+        custody=custody,
+        keys=keys,
+        recorder=recorder,
+        budget=budget,
+        issuer=issuer,
+        preparation=Preparation(recorder, issuer, budget),
+        slot=1,
+        random=random,
+    )
+
+
+@asynccontextmanager
+async def workshop(
+    folder: Path,
+    *,
+    bound: int = 2**32,
+    random: Callable[[int], bytes] = os.urandom,
+    wrap: Callable[[Store], Store] = lambda store: store,
+) -> AsyncIterator[Workshop]:
+    """Open a vault in a folder, making it first if it is not there; ``wrap`` may put something around its store."""
+    root, database = folder / "root.key", folder / "vault.db"
+    if not root.exists():
+        FileCustody.create(root)
+    custody = FileCustody(root)
+    migrate(database)
+    clock = Clock()
+    store = SqliteStore.open(database)
+    try:
+        keys = KeyMaker(custody, os.urandom)
+        await store.transact(lambda tx: initialise(tx, keys, random=os.urandom, now_ms=clock.now_ms))
+        yield Workshop(parts_over(wrap(store), custody, clock, random=random, bound=bound), clock)
+    finally:
+        await store.close()

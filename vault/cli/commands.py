@@ -1,0 +1,67 @@
+"""The table of commands, and the one place that imports what was chosen.
+
+A command's module has ``configure(parser)``, which adds its arguments and sets ``run``, a function that takes
+the parsed arguments and answers the exit status.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+import vault
+from vault.cli.failure import EXIT_USAGE, guarded
+
+
+class Command(NamedTuple):
+    """One command; ``help`` is empty for those that the vault starts itself."""
+
+    name: str
+    module: str
+    help: str
+
+
+COMMANDS = (
+    Command("serve", "vault.cli.serve", "run a vault, or write what it needs with --init"),
+    Command("migrate", "vault.cli.migrate", "make or migrate the store that vault.toml names"),
+    Command("check-config", "vault.cli.check_config", "say whether a vault could start from its vault.toml"),
+    Command("program", "vault.cli.program", "create and look after programs"),
+    Command("recipient", "vault.cli.recipient", "register whom packages of codes are sealed to"),
+    Command("batch", "vault.cli.batch", "issue cards in batches, export and withdraw them"),
+    Command("card", "vault.cli.card", "issue, sell, look after and validate cards"),
+    Command("package", "vault.cli.package", "open a package of codes with its recipient's private key"),
+    Command("audit", "vault.cli.audit", "read what happened"),
+    Command("dev", "vault.cli.dev", "make certificates for development"),
+    Command("demo", "vault.cli.demo.command", "show the main job on the numbers of 2006"),
+    Command("demo-step", "vault.cli.demo.step", ""),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and answer the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    chosen = next((command for command in COMMANDS if given and command.name == given[0]), None)
+    if chosen is None:
+        return _without_command(given)
+    parser = argparse.ArgumentParser(prog=f"cardvault {chosen.name}", description=f"{chosen.help}.")
+    import_module(chosen.module).configure(parser)
+    parsed = parser.parse_args(given[1:])
+    return guarded(parsed.run, parsed)
+
+
+def _without_command(given: list[str]) -> int:
+    listing = "\n".join(f"  {command.name:14}{command.help}" for command in COMMANDS if command.help)
+    parser = argparse.ArgumentParser(
+        prog="cardvault",
+        description="A vault for the secret codes of prepaid cards.",
+        usage="cardvault COMMAND …",
+        epilog=f"commands:\n{listing}\n\n`cardvault COMMAND --help` tells more of each.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"cardvault {vault.__version__}")
+    if given:
+        parser.parse_known_args(given[:1])
+        parser.error(f"there is no command {given[0]!r}; `cardvault --help` lists them")
+    parser.print_help(sys.stderr)
+    return EXIT_USAGE

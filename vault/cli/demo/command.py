@@ -1,0 +1,117 @@
+"""``cardvault demo``: the whole of it, step by step, and what it came to."""
+
+import argparse
+import base64
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vault.cli.demo.place import Place
+from vault.cli.demo.plan import CARDS_OF_2006, SMALLEST
+from vault.cli.demo.processes import Outcome, VaultProcess, last_lines, migrate, run_step
+from vault.cli.demo.search import Report, search_files
+from vault.cli.demo.steps import STEPS
+from vault.cli.demo.summary import as_json, show, show_how_to_call
+from vault.cli.demo.targets import Targets
+from vault.cli.development import set_address, set_up, write_profiles
+from vault.cli.failure import EXIT_DONE, EXIT_FAILED, UsageProblem, complain
+from vault.cli.progress import progress_bar
+from vault.client.recipient import create_key_file
+
+KEPT_FOLDER = Path("demo-data")
+ANY_PORT = "127.0.0.1:0"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--cards", type=int, default=CARDS_OF_2006, metavar="N", help="cards in all (81105)")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help=f"keep ./{KEPT_FOLDER}, leave the vault running and say how to call it",
+    )
+    parser.add_argument("--json", action="store_true", help="write one JSON object to standard output")
+    parser.add_argument("--plant", action="store_true", help=argparse.SUPPRESS)  # proves that the search finds
+    parser.set_defaults(run=_run)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    if parsed.cards < SMALLEST:
+        message = f"--cards is at least {SMALLEST}"
+        raise UsageProblem(message)
+    started = time.monotonic()
+    with _folder(keep=parsed.keep) as folder:
+        place = Place(folder)
+        place.make()
+        outcomes, problems = _play(place, parsed)
+        report = _search(place, parsed)
+        if report.codes_found:
+            problems.append(f"{report.codes_found} codes stand in what the vault wrote")
+        seconds = time.monotonic() - started
+        if parsed.json:
+            as_json(parsed.cards, outcomes, report, problems, seconds)
+        else:
+            show(parsed.cards, outcomes, report, problems, seconds)
+        for problem in problems:
+            complain(problem)
+        if parsed.keep:
+            vault = VaultProcess(place)
+            show_how_to_call(place, vault.address, vault.pid)
+    return EXIT_FAILED if problems else EXIT_DONE
+
+
+def _play(place: Place, parsed: argparse.Namespace) -> tuple[dict[str, Outcome], list[str]]:
+    """Run a vault and every step; answer what each came to, and every expectation that did not hold."""
+    set_up(place.vault, address=ANY_PORT, programs={"shop": "netcash"})
+    create_key_file(place.house_key)
+    migrate(place)
+    outcomes: dict[str, Outcome] = {}
+    problems: list[str] = []
+    vault = VaultProcess(place)
+    try:
+        write_profiles(place.vault, vault.address)
+        for step in STEPS:
+            with progress_bar(step.title, quiet=parsed.json) as report:
+                outcome = outcomes[step.name] = run_step(place, parsed.cards, step.name, report)
+            problems += [f"{step.title}: {problem}" for problem in outcome.problems]
+            if not outcome.result:
+                complain(f"the end of the vault's log:\n{last_lines(place.log)}")
+                break
+        _copy_write_ahead_log(place)
+    finally:
+        status = vault.stop()
+    if status:
+        problems.append(f"the vault ended with status {status}")
+    set_address(place.configuration, vault.address)
+    return outcomes, problems
+
+
+def _copy_write_ahead_log(place: Place) -> None:
+    """Keep what a clean stop would fold into the database and delete, so that it is searched, too."""
+    for path in (place.vault / "data").glob("*-wal"):
+        shutil.copyfile(path, path.with_name(f"{path.name}.copy"))
+
+
+def _search(place: Place, parsed: argparse.Namespace) -> Report:
+    codes = place.all_codes()
+    if parsed.plant and codes:
+        planted = b"what must be found: " + base64.b64encode(b"." + codes[0])
+        (place.vault / "data" / "planted").write_bytes(planted)
+    with progress_bar("searching what the vault wrote", quiet=parsed.json):
+        return search_files(place.searched(), Targets(codes))
+
+
+@contextmanager
+def _folder(*, keep: bool) -> Iterator[Path]:
+    """Answer the demo's folder, and remove it at the end unless it is to be kept."""
+    if keep:
+        if KEPT_FOLDER.exists():
+            message = f"./{KEPT_FOLDER} exists: stop the vault that runs on it and delete it"
+            raise UsageProblem(message)
+        yield KEPT_FOLDER.absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="cardvault-demo-") as folder:
+        yield Path(folder)

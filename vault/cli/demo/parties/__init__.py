@@ -1,0 +1,1 @@
+"""The parties of the demo, each the program of a process of its own."""

@@ -1,0 +1,31 @@
+"""How other services use the vault: a typed, asynchronous client over mTLS.
+
+A plain ``pip install cardvault`` is this package; it carries no server code::
+
+    async with connect("localhost:7443", ca=ca, certificate=certificate, private_key=key) as client:
+        request = ValidateCodeRequest(programs=["netcash"], code=PresentedCode(code=digits))
+        answer = await client.call(client.validation.ValidateCode, request)
+
+Guarantees:
+
+1. Every call has a deadline, and every refusal is one of ``vault.errors``.
+2. A call is repeated only where that cannot do anything twice: reads, and requests that carry a request id.
+3. A saved package is the one of its manifest, or there is no file of that name.
+
+It does not protect codes in the caller's own memory and logs: what the vault delivered is the caller's to keep.
+"""
+
+from vault.client.channel import VaultClient, connect
+from vault.client.export import save_package
+from vault.client.package import open_package
+from vault.client.recipient import create_key_file, public_key, read_key_file
+
+__all__ = [
+    "VaultClient",
+    "connect",
+    "create_key_file",
+    "open_package",
+    "public_key",
+    "read_key_file",
+    "save_package",
+]

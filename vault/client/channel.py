@@ -1,0 +1,203 @@
+"""A connection to the vault.
+
+1. The vault is authenticated by a CA that the caller names, and the caller by its own certificate; the system's
+   trust store is never asked.
+2. Every call ends by its deadline, its repetitions included.
+3. A refusal is raised as one of ``vault.errors``.
+
+A client is one HTTP/2 connection, and one connection reaches one worker process of the vault: callers that
+need more than one worker's throughput open several clients.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from vault.client.retry import Backoff, fill_request_id, is_repeatable, may_help
+from vault.errors import InvalidInput, Unavailable
+from vault.status import from_rpc_error
+from vault.v1.activation_service_pb2_grpc import ActivationServiceStub
+from vault.v1.administration_service_pb2_grpc import AdministrationServiceStub
+from vault.v1.audit_service_pb2_grpc import AuditServiceStub
+from vault.v1.card_service_pb2_grpc import CardServiceStub
+from vault.v1.issuance_service_pb2 import ExportBatchRequest, ExportBatchResponse
+from vault.v1.issuance_service_pb2_grpc import IssuanceServiceStub
+from vault.v1.validation_service_pb2_grpc import ValidationServiceStub
+
+if TYPE_CHECKING:
+    from vault.v1.activation_service_pb2_grpc import ActivationServiceAsyncStub
+    from vault.v1.administration_service_pb2_grpc import AdministrationServiceAsyncStub
+    from vault.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
+    from vault.v1.card_service_pb2_grpc import CardServiceAsyncStub
+    from vault.v1.issuance_service_pb2_grpc import IssuanceServiceAsyncStub
+    from vault.v1.validation_service_pb2_grpc import ValidationServiceAsyncStub
+
+DEFAULT_TIMEOUT_SECONDS = 10.0
+LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response")
+
+
+class VaultClient:
+    """The vault's services over one connection; an asynchronous context manager that closes it.
+
+    ``issuance``, ``activation``, ``validation``, ``cards``, ``administration`` and ``audit`` are the typed
+    stubs; ``call`` calls them. ``channel`` is the connection itself, for calls that the stubs don't cover.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> None:
+        """Take over an open channel; ``connect`` makes one.
+
+        Args:
+            channel: The channel, closed by ``close``.
+            timeout_seconds: Deadline of a call for which none is given.
+        """
+        self.channel = channel
+        self.timeout_seconds = timeout_seconds
+        self.issuance: IssuanceServiceAsyncStub = IssuanceServiceStub(channel)
+        self.activation: ActivationServiceAsyncStub = ActivationServiceStub(channel)
+        self.validation: ValidationServiceAsyncStub = ValidationServiceStub(channel)
+        self.cards: CardServiceAsyncStub = CardServiceStub(channel)
+        self.administration: AdministrationServiceAsyncStub = AdministrationServiceStub(channel)
+        self.audit: AuditServiceAsyncStub = AuditServiceStub(channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; calls in flight end with an error."""
+        await self.channel.close()
+
+    async def call(
+        self,
+        method: "grpc.aio.UnaryUnaryMultiCallable[Request, Response]",
+        request: Request,
+        timeout_seconds: float | None = None,
+    ) -> Response:
+        """Call a method, repeating it while the vault is unavailable where that is safe.
+
+        Args:
+            method: A method of one of the stubs.
+            request: Its request. An empty ``request_id`` is filled in place, so that the caller, too, can send
+                the same request again.
+            timeout_seconds: Deadline for all tries together; the client's default where None.
+
+        Raises:
+            VaultError: The kind of it that tells the refusal.
+        """
+        fill_request_id(request)
+        clock = asyncio.get_running_loop()
+        deadline = clock.time() + (self.timeout_seconds if timeout_seconds is None else timeout_seconds)
+        backoff = Backoff()
+        while True:
+            try:
+                return await method(request, timeout=max(deadline - clock.time(), 0.001))
+            except grpc.aio.AioRpcError as rpc_error:
+                error = from_rpc_error(rpc_error)
+                if not may_help(error) or not is_repeatable(request):
+                    raise error from None
+                wait = backoff.next_wait_seconds(error.retry_seconds)
+                if clock.time() + wait >= deadline:
+                    raise error from None
+            await asyncio.sleep(wait)
+
+    async def export_batch(
+        self, program: str, batch_id: str, *, offset: int = 0
+    ) -> AsyncIterator[ExportBatchResponse]:
+        """Stream a batch's package: its size, then chunks, then its manifest.
+
+        After a broken connection it goes on where it was, by itself, until nothing has come for the client's
+        deadline; the size is answered once.
+
+        Args:
+            program: The program.
+            batch_id: The batch, a UUID.
+            offset: Bytes of the package that the caller already holds.
+
+        Raises:
+            VaultError: The kind of it that tells the refusal.
+        """
+        clock = asyncio.get_running_loop()
+        last_progress = clock.time()
+        backoff = Backoff()
+        sized = False
+        while True:
+            request = ExportBatchRequest(program=program, batch_id=batch_id, offset=offset)
+            stream = self.issuance.ExportBatch(request)
+            try:
+                while (part := await asyncio.wait_for(stream.read(), self.timeout_seconds)) is not grpc.aio.EOF:
+                    assert isinstance(part, ExportBatchResponse)
+                    last_progress = clock.time()
+                    offset += len(part.chunk)
+                    if part.HasField("size_bytes") and sized:
+                        continue
+                    sized = True
+                    yield part
+            except grpc.aio.AioRpcError as rpc_error:
+                error = from_rpc_error(rpc_error)
+                if not may_help(error) or clock.time() > last_progress + self.timeout_seconds:
+                    raise error from None
+                wait = backoff.next_wait_seconds(error.retry_seconds)
+            except TimeoutError:
+                message = "the vault sent nothing more of the package"
+                raise Unavailable(message, reason="EXPORT_STALLED") from None
+            else:
+                return
+            finally:
+                stream.cancel()
+            await asyncio.sleep(wait)
+
+
+def connect(  # noqa: PLR0913  # what a connection takes, each by name
+    address: str,
+    *,
+    ca: Path,
+    certificate: Path,
+    private_key: Path,
+    server_name: str = "",
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+) -> VaultClient:
+    """Make a client for the vault at an address; it connects with its first call.
+
+    Args:
+        address: ``host:port``.
+        ca: PEM file of the authority that issued the vault's certificate.
+        certificate: PEM file of the caller's certificate.
+        private_key: PEM file of the caller's private key.
+        server_name: DNS name that the vault's certificate must carry where it is not the address's host.
+        timeout_seconds: Deadline of a call for which none is given.
+
+    Raises:
+        InvalidInput: A file cannot be read.
+    """
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=_read(ca), private_key=_read(private_key), certificate_chain=_read(certificate)
+    )
+    options: list[tuple[str, str | int]] = [
+        ("grpc.max_receive_message_length", LARGEST_ANSWER_BYTES),
+        ("grpc.use_local_subchannel_pool", 1),  # otherwise clients of one process share one connection
+        ("grpc.enable_retries", 0),  # repeated here, where it is known what is safe
+    ]
+    if server_name:
+        options.append(("grpc.ssl_target_name_override", server_name))
+    channel = grpc.aio.secure_channel(address, credentials, options=options)
+    return VaultClient(channel, timeout_seconds=timeout_seconds)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror}"
+        raise InvalidInput(message, reason="UNREADABLE_FILE") from None

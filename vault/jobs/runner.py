@@ -1,0 +1,203 @@
+"""Runs jobs: leases one, works it chunk by chunk, takes the next.
+
+While one chunk is being written the next one is prepared, so that encryption and the disk work side by side.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from vault import log
+from vault.audit.event import Event
+from vault.errors import Unavailable, VaultError
+from vault.jobs.chunk import Chunk, Kind, Step
+from vault.model.rows import JobRow
+from vault.model.shape import SHAPES
+from vault.model.states import JobKind, JobState
+from vault.service.recorder import Recorded, Recorder, Scope
+from vault.stores.protocol import Transaction
+
+_log = log.get(__name__)
+
+LEASE_SECONDS = 5.0
+IDLE_SECONDS = 0.2
+BOX_SECONDS = 0.05
+"""How long one chunk's transaction should take."""
+
+FIRST_CHUNK = 200
+LARGEST_CHUNK = 4000
+PATIENCE = 20
+"""How often in a row a chunk may fail for want of the store before the lane gives its job back."""
+
+WAITING = frozenset({"PROGRAM_STOPPED"})
+"""Reasons for which a job waits until they are gone, rather than fails."""
+
+
+class Runner:
+    """One lane of work: one job at a time, under a lease of its own."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        kinds: Mapping[JobKind, Kind],
+        random: Callable[[int], bytes],
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Work the given kinds; ``seconds`` is a clock that only moves forward."""
+        self._recorder = recorder
+        self._kinds = kinds
+        self._owner = random(16)
+        self._seconds = seconds
+        self._limit = FIRST_CHUNK
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set; a chunk that was begun is finished."""
+        while not stop.is_set():
+            try:
+                job = await self._lease()
+                if job is not None:
+                    await self._work(job, stop)
+                    continue
+            except VaultError as error:
+                _log.error("job_lane_failed", problem=error.message, reason=error.reason)
+            await rest(stop, IDLE_SECONDS)
+
+    async def _lease(self) -> JobRow | None:
+        store = self._recorder.store
+        if not await store.read(lambda tx: tx.jobs.any_running()):
+            return None
+        return await store.transact(lambda tx: tx.jobs.lease(self._owner, LEASE_SECONDS))
+
+    async def _work(self, job: JobRow, stop: asyncio.Event) -> None:
+        kind = self._kinds[JobKind(job.kind)]
+        _log.info("job_begun", job=job.job_id.hex(), kind=JobKind(job.kind).name, cursor=job.cursor)
+        cursor, failures = job.cursor, 0
+        ahead: Awaitable[Step] | None = None
+        while not stop.is_set():
+            try:
+                step = await (ahead or kind.prepare(job, cursor, self._limit))
+                following = min(cursor + self._limit, job.total_count)
+                ahead = None
+                if following < job.total_count:
+                    ahead = asyncio.ensure_future(kind.prepare(job, following, self._limit))
+                chunk = await self._chunk(job, cursor, step)
+                if chunk is None or chunk.finished:
+                    break
+                if chunk.cursor != following:
+                    await _drop(ahead)
+                    ahead = None
+                cursor, failures = chunk.cursor, 0
+            except Unavailable as error:
+                await _drop(ahead)
+                ahead, failures = None, failures + 1
+                if failures > PATIENCE:
+                    raise
+                _log.info("job_waits", job=job.job_id.hex(), reason=error.reason)
+                await rest(stop, min(2.0, 0.01 * 2**failures))
+            except VaultError as error:
+                await _drop(ahead)
+                ahead = None
+                if error.reason not in WAITING:
+                    await self._fail(job, error)
+                    break
+                await self._say_waiting(job, error)
+                await rest(stop, 1.0)
+        await _drop(ahead)
+        await self._release(job)
+
+    async def _chunk(self, job: JobRow, cursor: int, step: Step) -> Chunk | None:
+        """Do one chunk in its transaction; None when the job is no longer this lane's or no longer running."""
+        began = 0.0
+
+        def work(scope: Scope) -> Recorded[Chunk | None]:
+            nonlocal began
+            began = self._seconds()
+            held = self._held(scope, job)
+            if held is None or held.cursor != cursor:
+                return Recorded(None, _event(job, reason="LOST"))
+            chunk = step(scope)
+            state = JobState.DONE if chunk.finished else JobState.RUNNING
+            changed = held._replace(
+                state=state,
+                cursor=chunk.cursor,
+                done_count=held.done_count + chunk.done,
+                finished_ms=scope.now_ms if chunk.finished else None,
+            )
+            scope.tx.jobs.update(scope.snapshot.tagger.tagged(SHAPES["job"], changed))
+            return Recorded(chunk, _event(job)._replace(items=chunk.items))
+
+        chunk = await self._recorder.record(work)
+        self._adapt(self._seconds() - began)
+        if chunk is not None and chunk.finished:
+            _log.info("job_done", job=job.job_id.hex(), kind=JobKind(job.kind).name)
+        return chunk
+
+    def _held(self, scope: Scope, job: JobRow) -> JobRow | None:
+        """Renew the lease and return the job as it is; None when another has it or it is no longer running."""
+        held = scope.tx.jobs.lease(self._owner, LEASE_SECONDS)
+        if held is None or held.job_id != job.job_id:
+            return None
+        scope.snapshot.tagger.verify(SHAPES["job"], held)
+        return held
+
+    def _adapt(self, took: float) -> None:
+        """Let the next chunk be as large as fits the box, at most twice or half this one."""
+        factor = min(2.0, max(0.5, BOX_SECONDS / max(took, 1e-6)))
+        self._limit = min(LARGEST_CHUNK, max(1, int(self._limit * factor)))
+
+    async def _fail(self, job: JobRow, error: VaultError) -> None:
+        _log.error("job_failed", problem=error.message, job=job.job_id.hex(), reason=error.reason)
+
+        def work(scope: Scope) -> Recorded[None]:
+            held = self._held(scope, job)
+            if held is not None:
+                ended = held._replace(
+                    state=JobState.FAILED,
+                    error_count=held.error_count + 1,
+                    last_error=error.reason,
+                    finished_ms=scope.now_ms,
+                )
+                scope.tx.jobs.update(scope.snapshot.tagger.tagged(SHAPES["job"], ended))
+            return Recorded(None, _event(job, status="FAILED", reason=error.reason))
+
+        await self._recorder.record(work)
+
+    async def _say_waiting(self, job: JobRow, error: VaultError) -> None:
+        _log.info("job_waits", job=job.job_id.hex(), reason=error.reason)
+        await self._recorder.store.transact(lambda tx: tx.jobs.lease(self._owner, LEASE_SECONDS))
+
+    async def _release(self, job: JobRow) -> None:
+        """Give the job back at once, rather than when its lease runs out."""
+
+        def work(tx: Transaction) -> None:
+            held = tx.jobs.get(job.job_id)
+            if held is not None and held.lease_owner == self._owner:
+                tx.jobs.update(held._replace(lease_owner=None, lease_until_ms=0))
+
+        await self._recorder.store.transact(work)
+
+
+async def rest(stop: asyncio.Event, seconds: float) -> None:
+    """Wait, but not when it is time to stop."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+async def _drop(ahead: Awaitable[Step] | None) -> None:
+    """Let go of a step that will not be taken."""
+    if isinstance(ahead, asyncio.Future):
+        ahead.cancel()
+        with contextlib.suppress(asyncio.CancelledError, VaultError):
+            await ahead
+
+
+def _event(job: JobRow, *, status: str = "OK", reason: str = "") -> Event:
+    return Event(
+        f"job/{JobKind(job.kind).name}",
+        principal=job.principal,
+        program=job.program,
+        status=status,
+        reason=reason,
+        subject=f"job/{job.job_id.hex()}",
+    )

@@ -1,0 +1,105 @@
+"""How many times a key-encryption key may still encrypt.
+
+NIST SP 800-38D section 8.3 allows 2^32 encryptions with random nonces under one AES-GCM key. Every wrapping of
+a data key is one.
+
+1. Wrappings are counted before they are made: a process reserves a block in the database, durably, then spends
+   it from memory. What a process had reserved and not spent when it died counts as spent.
+2. When a block no longer fits under the bound, the program gets a new key-encryption key in the same transaction, and
+   the old one is deactivated: it still unwraps, it never wraps again.
+"""
+
+import threading
+
+from vault.audit.event import Event
+from vault.errors import Unavailable
+from vault.model.rows import KeyUseRow
+from vault.model.shape import SHAPES
+from vault.model.states import KeyPurpose, KeyState
+from vault.service.catalogue import Snapshot
+from vault.service.keys import KeyMaker, fresh_use
+from vault.service.recorder import Recorder, Scope
+
+BLOCK = 1 << 20
+"""Wrappings reserved at a time, at most."""
+
+SHARE = 16
+"""A block is at most this part of the bound, so that small bounds are not wasted."""
+
+
+class WrapBudget:
+    """Wrappings that this process may still make, by program and key version."""
+
+    def __init__(self, recorder: Recorder, keys: KeyMaker, bound: int) -> None:
+        """Keep to ``bound`` wrappings per key version, at most 2^32."""
+        self._recorder = recorder
+        self._keys = keys
+        self._bound = bound
+        self._left: dict[tuple[str, int], int] = {}
+        self._lock = threading.Lock()  # cards are prepared in several threads
+
+    def spend(self, snapshot: Snapshot, program: str, count: int) -> None:
+        """Take ``count`` wrappings under the program's active key from what is reserved.
+
+        Raises:
+            Unavailable: Not so many are reserved; reserve and try again.
+        """
+        place = (program, snapshot.keyring.active(KeyPurpose.WRAPPING, program).version)
+        with self._lock:
+            left = self._left.get(place, 0)
+            if left < count:
+                raise Unavailable("the encryption budget is being reserved", reason="STALE")
+            self._left[place] = left - count
+
+    async def reserve(self, program: str, count: int) -> None:
+        """See to it that ``count`` wrappings can be spent."""
+        snapshot = self._recorder.catalogue.latest
+        if snapshot is not None and program in snapshot.programs:
+            version = snapshot.keyring.active(KeyPurpose.WRAPPING, program).version
+            if self._left.get((program, version), 0) >= count:
+                return
+        await self._recorder.store.transact(lambda tx: self._reserve(self._recorder.scope(tx), program, count))
+
+    def _reserve(self, scope: Scope, program: str, count: int) -> None:
+        snapshot, tx = scope.snapshot, scope.tx
+        snapshot.program(program)
+        version = snapshot.keyring.active(KeyPurpose.WRAPPING, program).version
+        block = max(count, min(BLOCK, self._bound // SHARE))
+        use = tx.keys.use(KeyPurpose.WRAPPING, program, version)
+        if use is None:
+            use = KeyUseRow(KeyPurpose.WRAPPING, program, version, self._bound, b"")  # a lost count is a full one
+        else:
+            snapshot.tagger.verify(SHAPES["key_use"], use)
+        if use.reserved + block > self._bound:
+            version += 1
+            use = self._roll(scope, program, version)
+        use = use._replace(reserved=use.reserved + block)
+        tx.keys.put_use(snapshot.tagger.tagged(SHAPES["key_use"], use))
+        place = (program, version)
+        with self._lock:
+            self._left[place] = self._left.get(place, 0) + block
+        tx.on_failure(lambda: self._forget(place))
+
+    def _forget(self, place: tuple[str, int]) -> None:
+        """Spend nothing of a reservation that may not have been kept."""
+        with self._lock:
+            self._left.pop(place, None)
+
+    def _roll(self, scope: Scope, program: str, version: int) -> KeyUseRow:
+        """Deactivate the active key-encryption key and make the next one."""
+        snapshot, tx = scope.snapshot, scope.tx
+        (active,) = (
+            row
+            for row in snapshot.key_rows
+            if row.purpose == KeyPurpose.WRAPPING and row.program == program and row.state == KeyState.ACTIVE
+        )
+        shape = SHAPES["key_version"]
+        ended = active._replace(state=KeyState.DEACTIVATED, deactivated_ms=scope.now_ms)
+        tx.keys.update(snapshot.tagger.tagged(shape, ended))
+        row = self._keys.row(snapshot.vault_id, KeyPurpose.WRAPPING, program, version, scope.now_ms, self._keys.draw())
+        tx.keys.insert([snapshot.tagger.tagged(shape, row)])
+        self._recorder.catalogue.bump(tx)
+        self._recorder.write(
+            scope, Event("vault/RollKey", program=program, subject=f"wrapping/{version}", reason="BOUND_REACHED")
+        )
+        return fresh_use(snapshot.tagger, program, version)

@@ -1,0 +1,146 @@
+"""Runs work and writes its audit event in the same transaction.
+
+1. What work returns reaches the caller only after its event, and its changes, are durable.
+2. A request id is bound to its principal and to a keyed MAC of the method and the received bytes: the same
+   request gets the same result for ``request_hours``, another one under the same id is refused.
+3. What is kept of a request holds ids and outcomes, never a code.
+"""
+
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+from vault.audit.event import Event
+from vault.audit.log import Log
+from vault.crypto.bodymac import body_mac
+from vault.errors import AlreadyExists, VaultError
+from vault.formats.v1.request_result_pb2 import RequestResult
+from vault.model.rows import RequestRow
+from vault.model.shape import SHAPES
+from vault.model.states import KeyPurpose
+from vault.policy.call import Call
+from vault.service.catalogue import Catalogue, Snapshot
+from vault.stores.protocol import Store, Transaction
+
+T = TypeVar("T")
+
+
+class Scope(NamedTuple):
+    """What work runs in: its transaction, programs and keys as that transaction sees them, and the time."""
+
+    tx: Transaction
+    snapshot: Snapshot
+    now_ms: int
+
+
+class Recorded(NamedTuple, Generic[T]):
+    """A result and the event that describes how it came about."""
+
+    result: T
+    event: Event
+
+
+Work = Callable[[Scope], Recorded[T]]
+
+
+class Replay(NamedTuple, Generic[T]):
+    """How a result is kept for a retry, and given again."""
+
+    keep: Callable[[T], RequestResult]
+    restore: Callable[[Scope, RequestResult], Recorded[T]]
+
+
+class Recorder:
+    """Runs work against a store."""
+
+    def __init__(self, store: Store, catalogue: Catalogue, log: Log, clock_ms: Callable[[], int]) -> None:
+        self.store = store
+        self.catalogue = catalogue
+        self._log = log
+        self.clock_ms = clock_ms
+
+    def scope(self, tx: Transaction) -> Scope:
+        """Return the scope of a transaction."""
+        return Scope(tx, self.catalogue.at(tx), self.clock_ms())
+
+    def write(self, scope: Scope, *events: Event) -> None:
+        """Write events in the scope's transaction."""
+        self._log.append(scope.tx, scope.snapshot.keyring.active(KeyPurpose.AUDIT_CHAIN), events)
+
+    async def record(self, work: Work[T]) -> T:
+        """Run work once, with its event."""
+
+        def run(tx: Transaction) -> T:
+            scope = self.scope(tx)
+            result, event = work(scope)
+            self.write(scope, event)
+            return result
+
+        return await self.store.transact(run)
+
+    async def once(self, call: Call, work: Work[T], replay: Replay[T]) -> T:
+        """Run the work of a request at most once, with its event; a retry gets the kept result.
+
+        Raises:
+            AlreadyExists: The request id was used for another request (reason ``REQUEST_ID_REUSED``).
+        """
+        request_id = call.request_id
+        if request_id is None:
+            return await self.record(work)
+
+        def run(tx: Transaction) -> T:
+            scope = self.scope(tx)
+            snapshot = scope.snapshot
+            before = tx.requests.get(call.principal, request_id)
+            if before is None:
+                mac = _mac(snapshot, call, snapshot.keyring.active(KeyPurpose.REQUEST).version)
+                result, event = work(scope)
+                kept = replay.keep(result).SerializeToString(deterministic=True)
+                row = RequestRow(call.principal, request_id, call.method, mac, kept, scope.now_ms, b"")
+                tx.requests.insert(snapshot.tagger.tagged(SHAPES["request"], row))
+            else:
+                snapshot.tagger.verify(SHAPES["request"], before)
+                mac = _mac(snapshot, call, int.from_bytes(before.body_mac[:4], "big"))
+                if (before.method, before.body_mac) != (call.method, mac):
+                    raise AlreadyExists(
+                        "this request id was used for another request; make up a new one",
+                        reason="REQUEST_ID_REUSED",
+                        field="request_id",
+                    )
+                result, event = replay.restore(scope, RequestResult.FromString(before.result))
+                event = event._replace(reason="RETRIED")
+            self.write(scope, event)
+            return result
+
+        return await self.store.transact(run)
+
+    async def answered(self, call: Call) -> bool:
+        """Whether a request of this id has been answered, so that work for it need not be prepared."""
+        request_id = call.request_id
+        if request_id is None:
+            return False
+        return await self.store.read(lambda tx: tx.requests.get(call.principal, request_id) is not None)
+
+    async def refuse(self, call: Call, error: VaultError, status: str) -> None:
+        """Write the event of a call that is being refused."""
+        event = event_of(call, status=status, reason=error.reason)
+        await self.record(lambda _: Recorded(None, event))
+
+
+def _mac(snapshot: Snapshot, call: Call, version: int) -> bytes:
+    """Key version (4 bytes, big-endian) and MAC of a request as received."""
+    key = snapshot.keyring.get(KeyPurpose.REQUEST, "", version)
+    return version.to_bytes(4, "big") + body_mac(key.secret, call.method, call.body)
+
+
+def event_of(call: Call, *, program: str = "", status: str = "OK", reason: str = "") -> Event:
+    """Begin the event of a call."""
+    return Event(
+        call.method,
+        principal=call.principal,
+        program=program,
+        correlation_id=call.correlation_id,
+        request_id=str(UUID(bytes=call.request_id)) if call.request_id else "",
+        status=status,
+        reason=reason,
+    )

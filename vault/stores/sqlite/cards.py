@@ -1,0 +1,83 @@
+"""Cards."""
+
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from vault.model.rows import CardRow
+from vault.model.states import CardState, Usage
+from vault.stores.sqlite.table import Table
+
+
+class SqliteCards:
+    """Cards."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._table = Table(connection, CardRow)
+
+    def get(self, program: str, card_ids: Collection[bytes]) -> dict[bytes, CardRow]:
+        """Return the cards with these ids; ids without a card are left out.
+
+        SQLite has one writer, so they are locked.
+        """
+        found = self._table.rows_in("WHERE program = ? AND card_id IN", [program], card_ids)
+        return {row.card_id: row for row in found}
+
+    def insert(self, rows: Sequence[CardRow]) -> None:
+        """Write new cards; quickest when sorted by id. Raise ``AlreadyExists`` if an id is taken."""
+        self._table.insert(rows)
+
+    def update(self, rows: Sequence[CardRow]) -> None:
+        """Replace the cards with the rows' program and card id; raise ``NotFound`` if one is not there."""
+        self._table.update(rows)
+
+    def page(  # noqa: PLR0913  one argument for each filter of ListCards
+        self,
+        program: str,
+        after: bytes,
+        limit: int,
+        *,
+        batch_id: bytes | None = None,
+        state: CardState | None = None,
+        usage: Usage | None = None,
+    ) -> list[CardRow]:
+        """Return up to ``limit`` matching cards with ids after ``after`` (empty: from the first), by id.
+
+        A filter on state or usage reads past the cards that do not match.
+        """
+        tail = "WHERE program = ? AND card_id > ?"
+        values: list[Any] = [program, after]
+        if batch_id is not None:
+            # A unary plus keeps SQLite from using an index: INDEXED BY could not name a key's own.
+            by_batch = self._few(batch_id, limit)
+            tail = "WHERE +program = ? AND +card_id > ? AND batch_id = ?" if by_batch else f"{tail} AND +batch_id = ?"
+            values.append(batch_id)
+        if state is not None:
+            tail += " AND state = ?"
+            values.append(state)
+        if usage is not None:
+            tail += " AND usage = ?"
+            values.append(usage)
+        return self._table.rows(f"{tail} ORDER BY card_id LIMIT ?", [*values, limit])
+
+    def in_batch(self, batch_id: bytes, position: int, limit: int) -> list[CardRow]:
+        """Return up to ``limit`` cards of a batch from a position on, by position."""
+        return self._table.rows(
+            "WHERE batch_id = ? AND batch_position >= ? ORDER BY batch_position LIMIT ?", (batch_id, position, limit)
+        )
+
+    def count_by_state(self, batch_id: bytes) -> Mapping[CardState, int]:
+        """Count a batch's cards by state; states without cards are left out."""
+        found = self._table.execute("SELECT state, count(*) FROM card WHERE batch_id = ? GROUP BY state", (batch_id,))
+        return {CardState(state): count for state, count in found}
+
+    def _few(self, batch_id: bytes, limit: int) -> bool:
+        """Return whether reading the whole batch and sorting it beats looking for its cards in order of id.
+
+        The first reads each card of the batch, the second about as many as lie between its next ``limit`` cards.
+        """
+        highest = self._table.execute(
+            "SELECT max(batch_position) FROM card WHERE batch_id = ?", (batch_id,)
+        ).fetchone()[0]
+        count = 1 if highest is None else int(highest) + 1
+        return count * count <= limit * self._table.last_rowid()

@@ -1,0 +1,85 @@
+"""The store: a writer, a reader and a checkpointer over one database file."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self, TypeVar, cast
+
+import vault
+from vault.stores.protocol import Transaction
+from vault.stores.sqlite.checkpoint import Checkpointer
+from vault.stores.sqlite.connection import connect
+from vault.stores.sqlite.fault import translated
+from vault.stores.sqlite.lane import Lane
+from vault.stores.sqlite.reader import Reader
+from vault.stores.sqlite.schema import check_schema
+from vault.stores.sqlite.turn import Turn
+from vault.stores.sqlite.writer import Writer
+
+T = TypeVar("T")
+
+CACHE_MIB = 64
+"""Default page cache of the writing connection; the reading one has a quarter of it."""
+
+
+class SqliteStore:
+    """Records in one SQLite file, which several processes may have open. Implements ``vault.stores.Store``."""
+
+    def __init__(self, writing: Lane, reading: Lane, checkpointer: Checkpointer) -> None:
+        """Use lanes that run already; call ``open`` instead."""
+        self._writing = writing
+        self._reading = reading
+        self._checkpointer = checkpointer
+
+    @classmethod
+    def open(cls, path: Path, *, vault_release: str = vault.__version__, cache_mib: int = CACHE_MIB) -> Self:
+        """Open a migrated database and start this process's threads; call it after forking, never before.
+
+        Args:
+            path: The database's file.
+            vault_release: The release that asks, such as ``1.2.0``.
+            cache_mib: Page cache of the writing connection in MiB, at least 1: 64 for a worker; a job that fills
+                a database of millions of cards gains up to 256.
+
+        Raises:
+            FailedPrecondition: The file is missing, not a vault, not migrated, or too new for the release.
+            Unavailable: The file cannot be opened now.
+        """
+        check_schema(path, vault_release)
+        try:
+            checkpointer = Checkpointer(connect(path, cache_mib=1), Turn(path))
+            reader = Reader(connect(path, cache_mib=max(1, cache_mib // 4), query_only=True))
+            writer = Writer(connect(path, cache_mib=cache_mib), Turn(path), checkpointer.wake)
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        return cls(
+            Lane("sqlite-write", writer.serve, writer.finish),
+            Lane("sqlite-read", reader.serve, reader.finish),
+            checkpointer,
+        )
+
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Run work that may write, and return its result once what it wrote is on the disk.
+
+        Raises:
+            Unavailable: The disk is full or failing, another program holds the database, or the outcome of the
+                commit is unknown.
+            IntegrityFailure: The file is damaged.
+        """
+        return cast("T", await self._writing.submit(work))
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run work that only reads, on a snapshot, without making writers wait.
+
+        Raises:
+            Unavailable: The disk is failing, or the store is closed.
+            IntegrityFailure: The file is damaged.
+        """
+        return cast("T", await self._reading.submit(work))
+
+    async def close(self) -> None:
+        """Finish the work that was begun, then let go of the file. May be called again."""
+        await self._writing.close()
+        await self._reading.close()
+        await asyncio.to_thread(self._checkpointer.close)

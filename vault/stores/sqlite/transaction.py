@@ -1,0 +1,38 @@
+"""One transaction over a connection: the records by kind."""
+
+import sqlite3
+from collections.abc import Callable
+
+from vault.stores.sqlite.audit import SqliteAudit
+from vault.stores.sqlite.batches import SqliteBatches
+from vault.stores.sqlite.cards import SqliteCards
+from vault.stores.sqlite.codes import SqliteCodes
+from vault.stores.sqlite.jobs import SqliteJobs
+from vault.stores.sqlite.keys import SqliteKeys
+from vault.stores.sqlite.programs import SqlitePrograms, SqliteRecipients, SqliteVault
+from vault.stores.sqlite.requests import SqliteRequests
+from vault.stores.sqlite.serials import SqliteSerials
+from vault.stores.sqlite.tallies import SqliteTallies
+
+
+class SqliteTransaction:
+    """What a piece of work sees. One object serves piece after piece; ``callbacks`` is the present one's list."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.callbacks: list[Callable[[], None]] = []
+        self.vault = SqliteVault(connection)
+        self.programs = SqlitePrograms(connection)
+        self.keys = SqliteKeys(connection)
+        self.recipients = SqliteRecipients(connection)
+        self.batches = SqliteBatches(connection)
+        self.cards = SqliteCards(connection)
+        self.codes = SqliteCodes(connection)
+        self.serials = SqliteSerials(connection)
+        self.tallies = SqliteTallies(connection)
+        self.jobs = SqliteJobs(connection)
+        self.requests = SqliteRequests(connection)
+        self.audit = SqliteAudit(connection)
+
+    def on_failure(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` run, on the store's thread, if what this work wrote is not known to be durable."""
+        self.callbacks.append(callback)

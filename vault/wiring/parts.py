@@ -1,0 +1,93 @@
+"""What every process of a vault is made of: store, custody, keys and programs, the recorder."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from vault import log
+from vault.audit.log import Log
+from vault.config import Config
+from vault.custody.file import FileCustody
+from vault.custody.protocol import Custody
+from vault.model.states import ProgramState
+from vault.service.budget import WrapBudget
+from vault.service.catalogue import Catalogue, Snapshot
+from vault.service.formats import code_format
+from vault.service.issue import Issuer
+from vault.service.keys import KeyMaker
+from vault.service.preparation import Preparation
+from vault.service.recorder import Recorder
+from vault.service.tally import slot_of
+from vault.stores.protocol import Store
+from vault.stores.sqlite import SqliteStore
+
+Random = Callable[[int], bytes]
+
+
+def clock_ms() -> int:
+    """Return the time in milliseconds since 1970-01-01T00:00:00Z."""
+    return time.time_ns() // 1_000_000
+
+
+class Parts(NamedTuple):
+    """The objects that a worker and the job process share the making of."""
+
+    store: Store
+    custody: Custody
+    keys: KeyMaker
+    recorder: Recorder
+    budget: WrapBudget
+    issuer: Issuer
+    preparation: Preparation
+    slot: int
+    random: Random
+
+
+def open_custody(config: Config) -> Custody:
+    """Return whoever holds the root key.
+
+    Raises:
+        FailedPrecondition: The root key's file cannot be used; the message says what to do.
+    """
+    return FileCustody(config.custody.root_key)
+
+
+async def assemble(config: Config, store: Store, custody: Custody, random: Random = os.urandom) -> Parts:
+    """Put the parts together and load programs and keys.
+
+    Raises:
+        FailedPrecondition: The vault is not initialised.
+        IntegrityFailure: The root key is not the one that this vault's keys were wrapped by, or a row was changed.
+    """
+    catalogue = Catalogue(custody, _tell_log)
+    recorder = Recorder(store, catalogue, Log(clock_ms=clock_ms, random=random), clock_ms)
+    keys = KeyMaker(custody, random)
+    budget = WrapBudget(recorder, keys, config.limits.wraps_per_key)
+    issuer = Issuer(budget, random)
+    await store.read(catalogue.at)
+    return Parts(
+        store=store,
+        custody=custody,
+        keys=keys,
+        recorder=recorder,
+        budget=budget,
+        issuer=issuer,
+        preparation=Preparation(recorder, issuer, budget),
+        slot=slot_of(random(16)),
+        random=random,
+    )
+
+
+def open_store(config: Config) -> Store:
+    """Return the store, open.
+
+    Raises:
+        FailedPrecondition: It is not migrated, or by a newer release that this one must not run beside.
+    """
+    return SqliteStore.open(config.store.path)
+
+
+def _tell_log(snapshot: Snapshot) -> None:
+    """Have the log look for codes of every program's format."""
+    log.set_formats({code_format(row) for row in snapshot.programs.values() if row.state != ProgramState.CLOSED})
