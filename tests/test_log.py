@@ -100,13 +100,19 @@ def test_formats_of_programs_are_looked_for_once_they_are_set(lines: list[dict[s
 
 
 def test_fields_marked_debug_redact_are_left_out_of_messages(lines: list[dict[str, Any]]) -> None:
-    request = validation_service_pb2.ValidateCodeRequest(programs=["netcash"], code=resources_pb2.PresentedCode(code=OTHER))
+    request = validation_service_pb2.ValidateCodeRequest(
+        programs=["netcash"], code=resources_pb2.PresentedCode(code=OTHER)
+    )
     assert logged(lines, request=request)["request"] == {"programs": ["netcash"], "code": {"code": "[redacted]"}}
-    put = card_service_pb2.PutRecordRequest(program="netcash", payload=b"private", card=resources_pb2.CardSelector(serial="A"))
+    put = card_service_pb2.PutRecordRequest(
+        program="netcash", payload=b"private", card=resources_pb2.CardSelector(serial="A")
+    )
     assert logged(lines, request=put)["request"] == {
         "program": "netcash", "payload": "[redacted]", "card": {"serial": "A"}
     }  # fmt: skip
-    many = issuance_service_pb2.IssueCardsResponse(cards=[issuance_service_pb2.IssuedCard(code=OTHER)] * 12, package=b"123")
+    many = issuance_service_pb2.IssueCardsResponse(
+        cards=[issuance_service_pb2.IssuedCard(code=OTHER)] * 12, package=b"123"
+    )
     shown = logged(lines, answer=many)["answer"]
     assert shown == {"cards": [{"code": "[redacted]"}] * 10 + ["[2 more]"], "package": "[3 bytes]"}
 

@@ -1,8 +1,8 @@
 """A process under the supervisor, seen from inside.
 
 1. It says once, over a pipe of its own, that it is ready, or that it can never start and why.
-2. It stops when its supervisor is gone, however that died: its standard input is a pipe whose other end only the
-   supervisor holds, and the end of that is noticed by a thread, whatever the event loop is doing.
+2. It stops when its supervisor is gone, however that died: its standard input is a pipe whose other end only
+   the supervisor holds, and the end of that is noticed by a thread, whatever the event loop is doing.
 
 A process that was started by hand has neither pipe, and these functions do nothing.
 """

@@ -30,7 +30,8 @@ address = "127.0.0.1:7443"
 workers = 2
 # The server's certificate with its chain, PEM, leaf first. Its key must be ECDSA. Read again when it changes.
 certificate = "server.crt"
-# The certificate's private key, PEM, unencrypted; others must not be able to read it. Read again when it changes.
+# The certificate's private key, PEM, unencrypted; others must not be able to read it. Read again when it
+# changes.
 private_key = "server.key"
 # The authorities that clients' certificates must come from, PEM. Read again when it changes.
 client_ca = "client-ca.crt"

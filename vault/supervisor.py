@@ -1,6 +1,7 @@
 """The supervisor: starts the worker processes and the job process, watches, restarts and drains them.
 
-1. A child that dies is started again, at once after a healthy minute, else after a wait that doubles up to 10 s.
+1. A child that dies is started again, at once after a healthy minute, else after a wait that doubles up to
+   10 s.
 2. A child that says it can never start (exit status 78) stops everything, and its message is the answer.
 3. SIGTERM and SIGINT drain: every child gets SIGTERM and ``drain_seconds`` + 5 to finish, then SIGKILL.
 4. Children do not outlive the supervisor (see ``child``). SIGHUP is passed on to them.
@@ -165,7 +166,7 @@ async def reserve(host: str, port: int) -> socket.socket:
     deadline = asyncio.get_running_loop().time() + _ADDRESS_SECONDS
     while True:
         try:
-            # SO_REUSEPORT would let a second vault of the same user share the port in silence: ask without it first.
+            # SO_REUSEPORT would let a second vault of the same user share the port in silence: ask without.
             with socket.socket(family, kind, protocol) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(place)

@@ -64,6 +64,7 @@ def add_codes(actions: Actions) -> None:
     validate.add_argument(
         "programs", nargs="*", metavar="program", help="programs to ask (default: your only one)"
     )
+    validate.set_defaults(takes_more="programs")
     redeem = actions.add("redeem", _redeem, "spend a single-use code; reads it without echo")
     redeem.add_argument("program")
     reverse = actions.add("reverse", _reverse, "undo a redemption")

@@ -46,8 +46,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _without_command(given)
     parser = argparse.ArgumentParser(prog=f"cardvault {chosen.name}", description=f"{chosen.help}.")
     import_module(chosen.module).configure(parser)
-    parsed = parser.parse_args(given[1:])
+    parsed, rest = parser.parse_known_args(given[1:])
+    _take_more(parser, parsed, rest)
     return guarded(parsed.run, parsed)
+
+
+def _take_more(parser: argparse.ArgumentParser, parsed: argparse.Namespace, rest: list[str]) -> None:
+    """Add arguments that follow an option to the ones before it, which argparse does not do of itself.
+
+    Others are refused without repeating them: one might be a code.
+    """
+    more = getattr(parsed, "takes_more", "")
+    unknown = [argument for argument in rest if argument.startswith("-")]
+    if rest and (unknown or not more):
+        parser.error(f"unknown options: {' '.join(unknown)}" if unknown else f"{len(rest)} arguments too many")
+    if rest:
+        setattr(parsed, more, [*getattr(parsed, more), *rest])
 
 
 def _without_command(given: list[str]) -> int:

@@ -36,6 +36,7 @@ def add_cards(parser: argparse.ArgumentParser) -> None:
     """Add the program and any number of cards."""
     parser.add_argument("program")
     parser.add_argument("cards", nargs="*", metavar="card", help="card ids or serials")
+    parser.set_defaults(takes_more="cards")
     parser.add_argument(
         "--from",
         dest="cards_file",

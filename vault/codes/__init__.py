@@ -9,7 +9,7 @@ All pure: randomness is handed in as a function from a number of bytes to that m
 
 Uniqueness is not promised here: it is the store's constraint on the digest, with a retry.
 
-Decided 2026-11-23: fifteen random digits and no prefix by default. Refused: an issuer prefix by default (six fixed
-digits make guessing a million times easier), and codes made by a cipher over a counter (whoever gets its key gets
-them all).
+Decided 2026-11-23: fifteen random digits and no prefix by default. Refused: an issuer prefix by default (six
+fixed digits make guessing a million times easier), and codes made by a cipher over a counter (whoever gets its
+key gets them all).
 """

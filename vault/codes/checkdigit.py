@@ -4,7 +4,7 @@
    digit.
 2. The tables are composed beforehand for blocks of up to three digits, so that a code of 16 digits takes five
    steps, and every code of a length takes the same steps, whatever its digits are and whether it is right.
-3. Each algorithm finds every single wrong digit; Damm also every swap of neighbours, the other two most of them.
+3. Each algorithm finds every single wrong digit; Damm also every swap of neighbours, the other two most.
 
 A check digit is no protection against someone who guesses: anybody can compute it.
 
@@ -65,8 +65,8 @@ def _automaton(
 
 
 def _luhn() -> _Automaton:
-    # State 2 * sum + 1 doubles the next digit. The last digit before the check digit is doubled, so an odd number
-    # of digits begins by doubling.
+    # State 2 * sum + 1 doubles the next digit. The last digit before the check digit is doubled, so an odd
+    # number of digits begins by doubling.
     def step(state: int, digit: int) -> int:
         total, doubled = divmod(state, 2)
         worth = digit * 2 - 9 * (digit > 4) if doubled else digit  # noqa: PLR2004  doubling carries from 5 on
@@ -87,8 +87,8 @@ def _mod_11_10() -> _Automaton:
     return _automaton(11, step, lambda state: (1 - state) % 10, (10, 10))
 
 
-# Indexed by the number of the algorithm. Number 0 is none: its table is empty, so that using it is a LookupError,
-# as any number beyond the last one is.
+# Indexed by the number of the algorithm. Number 0 is none: its table is empty, so that using it is a
+# LookupError, as any number beyond the last one is.
 _AUTOMATA = (_Automaton({}, (), (0, 0)), _luhn(), _damm(), _mod_11_10())
 
 

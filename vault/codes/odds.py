@@ -75,5 +75,5 @@ def check_format_has_room(code_format: CodeFormat, max_odds: float) -> None:
         message = "the highest allowed guess odds are above 0 and at most 1"
         raise InvalidInput(message, reason="GUESS_ODDS", field="settings.max_guess_odds")
     if Odds(code_format.code_space, 0, max_odds).allowed < 1:
-        message = "guessing would be too easy with even one code of this format: make it longer, or its prefix shorter"
+        message = "one code of this format would be guessed too easily: lengthen it or shorten its prefix"
         raise InvalidInput(message, reason="GUESS_ODDS", field="settings.code_format")

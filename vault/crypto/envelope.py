@@ -15,12 +15,12 @@ Format of both blobs, the sealed record and the wrapped data key:
    key-encryption key is needed; the sealed record's own version only says under which it was first sealed.
 4. Whatever is wrong, the error is the same.
 
-One key-encryption key may wrap 2^32 times (NIST SP 800-38D, section 8.3); the caller counts. It does not protect
-against an older blob of the very same place put back: that is for the record's version and the audit to notice.
+One key-encryption key may wrap 2^32 times (NIST SP 800-38D, section 8.3); the caller counts. It does not
+protect against an older blob of the very same place put back: the record's version and the audit notice that.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from vault.crypto.encoding import encode
 from vault.crypto.primitives import KEY_SIZE, NONCE_SIZE, TAG_SIZE, GcmKey, Random, refused
@@ -33,6 +33,8 @@ _FORMAT: Final = 1
 _HEAD_SIZE: Final = 5
 _BODY: Final = _HEAD_SIZE + NONCE_SIZE
 _DRAWN: Final = KEY_SIZE + 2 * NONCE_SIZE
+_SEALED_START: Final = encode((SEALED_LABEL, _FORMAT))
+_WRAPPED_START: Final = encode((WRAPPED_LABEL, _FORMAT))
 
 
 class Place(NamedTuple):
@@ -68,6 +70,10 @@ class WrappingKey:
         self.head = bytes((_FORMAT,)) + version.to_bytes(4, "big")
 
 
+WrappingKeys: TypeAlias = Mapping[int, WrappingKey]
+"""Key-encryption keys by version."""
+
+
 def version_of(blob: bytes) -> int:
     """Return the key version that a blob names.
 
@@ -86,16 +92,20 @@ def wrap(key: bytes, place: Place, wrapping_key: WrappingKey, random: Random) ->
     return head + nonce + wrapping_key.gcm.seal(nonce, key, head + place.associated_data(WRAPPED_LABEL))
 
 
-def unwrap(wrapped: bytes, place: Place, wrapping_keys: Mapping[int, WrappingKey]) -> bytes:
+def unwrap(wrapped: bytes, place: Place, wrapping_keys: WrappingKeys) -> bytes:
     """Return the key that was wrapped for a place.
 
     Raises:
         IntegrityFailure: SEALED: it was not wrapped here, not under one of these keys, or was changed since.
     """
+    return _unwrap(wrapped, encode(place), wrapping_keys)
+
+
+def _unwrap(wrapped: bytes, bound: bytes, wrapping_keys: WrappingKeys) -> bytes:
     wrapping_key = wrapping_keys.get(version_of(wrapped))
     if wrapping_key is None:
         raise refused()
-    bound = wrapping_key.head + place.associated_data(WRAPPED_LABEL)
+    bound = wrapping_key.head + _WRAPPED_START + bound
     return wrapping_key.gcm.open(wrapped[_HEAD_SIZE:_BODY], wrapped[_BODY:], bound)
 
 
@@ -112,8 +122,8 @@ def seal_many(
     drawn = random(_DRAWN * len(plaintexts))
     head = wrapping_key.head
     seal_key = wrapping_key.gcm.seal
-    sealed_start = head + encode((SEALED_LABEL, _FORMAT))
-    wrapped_start = head + encode((WRAPPED_LABEL, _FORMAT))
+    sealed_start = head + _SEALED_START
+    wrapped_start = head + _WRAPPED_START
     blobs = []
     start = 0
     for plaintext, place in zip(plaintexts, places, strict=True):
@@ -132,17 +142,14 @@ def seal(plaintext: bytes, place: Place, wrapping_key: WrappingKey, random: Rand
     return seal_many((plaintext,), (place,), wrapping_key, random)[0]
 
 
-def open_sealed(
-    sealed: bytes, wrapped: bytes, place: Place, wrapping_keys: Mapping[int, WrappingKey]
-) -> bytes:
+def open_sealed(sealed: bytes, wrapped: bytes, place: Place, wrapping_keys: WrappingKeys) -> bytes:
     """Return the record that was sealed for a place.
 
     Raises:
         IntegrityFailure: SEALED: one of the two was not sealed here, not under these keys, or was changed.
     """
-    key = unwrap(wrapped, place, wrapping_keys)
+    bound = encode(place)
+    key = _unwrap(wrapped, bound, wrapping_keys)
     version_of(sealed)
-    if len(key) != KEY_SIZE:
-        raise refused()
-    bound = sealed[:_HEAD_SIZE] + place.associated_data(SEALED_LABEL)
+    bound = sealed[:_HEAD_SIZE] + _SEALED_START + bound
     return GcmKey(key).open(sealed[_HEAD_SIZE:_BODY], sealed[_BODY:], bound)

@@ -116,9 +116,8 @@ class PackageWriter:
 
     def finish(self) -> bytes:
         """Return the rest of the package; the writer is of no use afterwards."""
-        return self._ready + crypto_secretstream_xchacha20poly1305_push(
-            self._state, bytes(self._plain), tag=_FINAL
-        )
+        last = crypto_secretstream_xchacha20poly1305_push(self._state, bytes(self._plain), tag=_FINAL)
+        return self._ready + last
 
 
 class PackageReader:

@@ -143,8 +143,8 @@ def _read(path: Path) -> dict[int, GcmKey]:
         content = read_secret_file(path)
     except FailedPrecondition as error:
         message = (
-            f"{error.message}. The vault's own root key file belongs there, a regular file of the user that runs"
-            " the vault, with mode 0600; only a new vault gets a new one, from `scripts/serve --init`"
+            f"{error.message}. The vault's own root key file belongs there, a regular file of the user that"
+            " runs the vault, with mode 0600; only a new vault gets a new one, from `scripts/serve --init`"
         )
         raise FailedPrecondition(message, reason="ROOT_KEY_FILE") from None
     first, *lines = content.removesuffix(b"\n").split(b"\n")

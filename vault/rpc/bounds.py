@@ -27,7 +27,7 @@ from vault.rpc.values import FIELD_REQUIRED, OUT_OF_RANGE, TOO_FEW, TOO_MANY, Ch
 
 
 def compile_bounds(kind: type[Message]) -> Callable[[Message], None]:
-    """Return a function that checks a message of this type, and raises ``InvalidInput`` with the field's path."""
+    """Return a function that checks a message of a type, and raises ``InvalidInput`` with the field's path."""
     check = _message_check(kind.DESCRIPTOR)
 
     def checked(message: Message) -> None:
