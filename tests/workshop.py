@@ -6,14 +6,19 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
+from tests.service.database import Database
 from vault.audit.log import Log
+from vault.client.package import open_package
 from vault.codes.format import CodeFormat
 from vault.crypto.keypair import public_key
 from vault.custody.file import FileCustody
+from vault.formats.v1.audit_event_pb2 import AuditEvent
+from vault.formats.v1.package_entry_pb2 import PackageEntry
 from vault.jobs.runner import Runner
-from vault.model.states import CheckAlgorithm, JobKind, KeyPurpose, Role
+from vault.model.states import CheckAlgorithm, JobState, KeyPurpose, Role
 from vault.policy.access import Grants
 from vault.policy.call import Call
 from vault.secret import Secret
@@ -24,7 +29,7 @@ from vault.service.catalogue import Catalogue
 from vault.service.change import Change, Changes, Order, Rule
 from vault.service.delivery import Delivered, Delivery
 from vault.service.events import EventFilter, Events
-from vault.service.export import Export
+from vault.service.export import Export, Manifest
 from vault.service.initialise import initialise
 from vault.service.issuance import Issuance
 from vault.service.issue import CardPlan, Issuer
@@ -46,6 +51,7 @@ from vault.wiring.job_process import kinds
 from vault.wiring.parts import Parts
 
 START_MS = 1_700_000_000_000
+PRINCIPAL = "spiffe://test/all"
 ALL = Grants({role: frozenset({"*"}) for role in Role})
 SIXTEEN = CodeFormat(16, CheckAlgorithm.LUHN, "")
 
@@ -63,11 +69,20 @@ class Clock:
         self.now_ms += round(seconds * 1000)
 
 
+class Package(NamedTuple):
+    """A package as exported from an offset."""
+
+    size: int
+    data: bytes
+    manifest: Manifest
+
+
 class Workshop:
     """The services of one vault, and short ways to use them."""
 
-    def __init__(self, parts: Parts, clock: Clock) -> None:
+    def __init__(self, parts: Parts, clock: Clock, database: Path) -> None:
         self.parts = parts
+        self.database = Database(database)
         self.clock = clock
         recorder, random = parts.recorder, parts.random
         self.recorder = recorder
@@ -85,13 +100,20 @@ class Workshop:
         self.redemptions = Redemptions(recorder, parts.slot, random)
         self.public_keys = PublicKeys(recorder)
         self.events = Events(recorder)
-        self.recipient_key = Secret(os.urandom(32))
+        self.recipient_key = Secret(bytes(range(32)))
         self._count = itertools.count()
 
-    def call(self, method: str = "test", *, request_id: UUID | None = None, body: bytes = b"") -> Call:
+    def call(
+        self,
+        method: str = "test",
+        *,
+        request_id: UUID | None = None,
+        body: bytes = b"",
+        principal: str = PRINCIPAL,
+    ) -> Call:
         """Make a call by a principal that may do everything."""
         known = None if request_id is None else request_id.bytes
-        return Call("spiffe://test/all", ALL, f"vault.v1.Test/{method}", f"c-{next(self._count)}", known, body)
+        return Call(principal, ALL, f"vault.v1.Test/{method}", f"c-{next(self._count)}", known, body)
 
     async def program(self, name: str = "netcash", **settings: object) -> str:
         """Create a program that delivers in clear, and a recipient in it."""
@@ -99,7 +121,8 @@ class Workshop:
         await self.programs.create(self.call(), name, wanted)
         public = public_key(KeyPurpose.SEALING, self.recipient_key)
         assert public is not None
-        await self.recipients.create(self.call(), name, "printer", "", public)
+        for recipient in ("printer", "packer"):
+            await self.recipients.create(self.call(), name, recipient, "", public)
         return name
 
     async def issue(
@@ -124,32 +147,50 @@ class Workshop:
     async def batch(self, cards: int, program: str = "netcash") -> BatchView:
         """Create a batch."""
         plan = BatchPlan(cards, "printer")
-        return await self.batches.create(
-            self.call("Batch", request_id=uuid4()), program, plan, validate_only=False
-        )
+        return await self.batches.create(self.call("Batch", request_id=uuid4()), program, plan, validate_only=False)
 
-    async def work(self, done: Callable[[BatchView], bool], view: BatchView) -> BatchView:
-        """Run jobs until a batch is as wanted."""
+    def runner(self) -> Runner:
+        """Make a lane of work."""
+        return Runner(self.recorder, kinds(self.parts), self.parts.random)
+
+    async def work(self, done: Callable[[], bool]) -> None:
+        """Run jobs until the database is as wanted."""
         stop = asyncio.Event()
-        runner = Runner(self.recorder, kinds(self.parts), self.parts.random)
-        running = asyncio.create_task(runner.run(stop))
+        running = asyncio.create_task(self.runner().run(stop))
         try:
-            while not done(view):
-                await asyncio.sleep(0.01)
-                view = await self.batches.get(self.call(), view.row.program, view.row.batch_id)
+            async with asyncio.timeout(30):
+                while not done():  # noqa: ASYNC110  the database tells nobody
+                    await asyncio.sleep(0.005)
         finally:
             stop.set()
             await running
-        return view
+
+    async def work_all(self) -> None:
+        """Run jobs until none is left."""
+        await self.work(lambda: not self.database.rows("job", state=JobState.RUNNING))
 
     async def issued_batch(self, cards: int, program: str = "netcash") -> BatchView:
         """Create a batch and have all its cards issued."""
-        return await self.work(lambda view: not view.working, await self.batch(cards, program))
+        view = await self.batch(cards, program)
+        await self.work_all()
+        return await self.batches.get(self.call(), program, view.row.batch_id)
 
-    async def all_events(self) -> list[tuple[str, str, int]]:
-        """Return action, status and number of items of every event."""
+    async def package(self, batch_id: bytes, offset: int = 0, program: str = "netcash") -> Package:
+        """Export a batch."""
+        parts = [part async for part in self.export.stream(self.call("Export"), program, batch_id, offset)]
+        size, manifest = parts[0], parts[-1]
+        assert isinstance(size, int)
+        assert isinstance(manifest, Manifest)
+        return Package(size, b"".join(part for part in parts if isinstance(part, bytes)), manifest)
+
+    def entries(self, package: bytes) -> list[PackageEntry]:
+        """Open a package with the recipient's key."""
+        return list(open_package([package], self.recipient_key))
+
+    async def all_events(self) -> list[AuditEvent]:
+        """Return every event."""
         views = await self.events.page(self.call("ListEvents"), EventFilter(), None, 1_000_000)
-        return [(view.event.action, view.event.status, len(view.event.items)) for view in views]
+        return [view.event for view in views]
 
 
 def parts_over(
@@ -197,6 +238,6 @@ async def workshop(
     try:
         keys = KeyMaker(custody, os.urandom)
         await store.transact(lambda tx: initialise(tx, keys, random=os.urandom, now_ms=clock.now_ms))
-        yield Workshop(parts_over(wrap(store), custody, clock, random=random, bound=bound), clock)
+        yield Workshop(parts_over(wrap(store), custody, clock, random=random, bound=bound), clock, database)
     finally:
         await store.close()

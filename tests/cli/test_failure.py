@@ -46,6 +46,19 @@ def test_what_goes_wrong_is_one_line(
     assert (captured.out, captured.err) == ("", line)
 
 
+@pytest.mark.parametrize(("module", "extra"), [("cryptography.x509", "server"), ("numpy", "demo")])
+def test_a_package_that_a_plain_install_leaves_out_is_named(
+    module: str, extra: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert guarded(raising(ModuleNotFoundError(name=module)), argparse.Namespace()) == 1
+    assert f"pip install 'cardvault[{extra}]'" in capsys.readouterr().err
+
+
+def test_a_module_of_ours_that_is_missing_is_our_fault() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        guarded(raising(ModuleNotFoundError(name="vault.nonsense")), argparse.Namespace())
+
+
 def test_a_message_of_several_lines_becomes_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded(raising(InvalidInput("first\nsecond")), argparse.Namespace()) == 1
     assert capsys.readouterr().err.count("\n") == 1

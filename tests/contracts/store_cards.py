@@ -56,7 +56,8 @@ class CardContract:
             )
             for row in rows[:2]
         ]
-        await store.transact(lambda tx: (tx.cards.update(news), tx.cards.update([])))
+        await store.transact(lambda tx: tx.cards.update(news))
+        await store.transact(lambda tx: tx.cards.update([]))
         assert await pages(store, 9) == [*news, *rows[2:]]
 
     async def test_replacing_a_card_that_is_not_there_changes_nothing(self, store: Store) -> None:

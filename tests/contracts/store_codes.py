@@ -66,9 +66,7 @@ class CodeContract:
 
     async def test_a_cards_codes_of_all_generations_and_index_versions_are_found(self, store: Store) -> None:
         ann, bob = new_id(), new_id()
-        rows = [
-            code(os.urandom(32), ann, generation, version) for generation in (1, 2) for version in (1, 2)
-        ]
+        rows = [code(os.urandom(32), ann, generation, version) for generation in (1, 2) for version in (1, 2)]
         other = code(os.urandom(32), bob)
         await store.transact(lambda tx: tx.codes.claim([*rows, other, code(os.urandom(32), new_id())]))
         found = await store.read(lambda tx: tx.codes.of_cards([ann, bob, ann, new_id()]))

@@ -1,12 +1,3 @@
-from collections.abc import AsyncIterator
-from pathlib import Path
+from tests.service.shop import shop
 
-import pytest
-
-from tests.workshop import Workshop, workshop
-
-
-@pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Workshop]:
-    async with workshop(tmp_path) as made:
-        yield made
+__all__ = ["shop"]

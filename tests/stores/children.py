@@ -26,7 +26,7 @@ class _Killing(tuple[str, ...]):
 def migrate_until(path: Path, statement: int) -> None:
     """Migrate, and be killed after this many statements of the first step."""
     first = MIGRATIONS[0]
-    schema.MIGRATIONS = (first._replace(sqlite=_Killing(first.sqlite[:statement])),)
+    vars(schema)["MIGRATIONS"] = (first._replace(sqlite=_Killing(first.sqlite[:statement])),)
     migrate(path)
 
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 import vault
-from vault.cli.failure import EXIT_USAGE, guarded
+from vault.cli.failure import EXIT_FAILED, EXIT_USAGE, complain, guarded, missing_package
 
 
 class Command(NamedTuple):
@@ -45,7 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen is None:
         return _without_command(given)
     parser = argparse.ArgumentParser(prog=f"cardvault {chosen.name}", description=f"{chosen.help}.")
-    import_module(chosen.module).configure(parser)
+    try:
+        import_module(chosen.module).configure(parser)
+    except ModuleNotFoundError as error:
+        complain(missing_package(error))
+        return EXIT_FAILED
     parsed, rest = parser.parse_known_args(given[1:])
     _take_more(parser, parsed, rest)
     return guarded(parsed.run, parsed)

@@ -42,23 +42,28 @@ def guarded(run: Callable[[argparse.Namespace], int], parsed: argparse.Namespace
     try:
         status = run(parsed)
         sys.stdout.flush()
-    except UsageProblem as problem:
-        complain(str(problem))
-        return EXIT_USAGE
-    except VaultError as error:
-        complain(describe(error))
-        return EXIT_FAILED
     except BrokenPipeError:
         # The reader has seen enough; without this Python would complain once more when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
-    except OSError as error:
-        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
-        return EXIT_FAILED
-    except KeyboardInterrupt:
-        complain("interrupted")
-        return EXIT_INTERRUPTED
+    except (UsageProblem, VaultError, ModuleNotFoundError, OSError, KeyboardInterrupt) as error:
+        line, status = _told(error)
+        complain(line)
     return status
+
+
+def _told(error: BaseException) -> tuple[str, int]:
+    match error:
+        case UsageProblem():
+            return str(error), EXIT_USAGE
+        case VaultError():
+            return describe(error), EXIT_FAILED
+        case ModuleNotFoundError():
+            return missing_package(error), EXIT_FAILED
+        case OSError():
+            return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror), EXIT_FAILED
+        case _:
+            return "interrupted", EXIT_INTERRUPTED
 
 
 def describe(error: VaultError) -> str:
@@ -67,6 +72,19 @@ def describe(error: VaultError) -> str:
     facts = "".join(f", {name} {value}" for name, value in sorted(error.metadata.items()))
     step = AFTER_INTERNAL if error.reason == "INTERNAL" else NEXT_STEPS.get(type(error), "")
     return f"{error.message.rstrip('.')}{field} ({error.reason}{facts})" + (f"; {step}" if step else "")
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """Answer the one line for a package that a plain install leaves out.
+
+    Raises:
+        ModuleNotFoundError: It is a module of ours, so the program itself is at fault.
+    """
+    name = (error.name or "").partition(".")[0]
+    if name in ("", "vault"):
+        raise error
+    extra = "demo" if name == "numpy" else "server"
+    return f"this takes the package {name}, which a plain install leaves out: pip install 'cardvault[{extra}]'"
 
 
 def complain(message: str) -> None:

@@ -25,7 +25,7 @@ class IssueBatch:
     async def prepare(self, job: JobRow, cursor: int, limit: int) -> Step:
         """Make the cards from position ``cursor`` on, ``limit`` of them at most."""
         batch = await self._recorder.store.read(lambda tx: self._batch(self._recorder.scope(tx), job))
-        end = min(cursor + limit, job.total_count)
+        end = min(cursor + limit, cursor + self._preparation.most, job.total_count)
         plans = [
             CardPlan(
                 reference=batch.reference,

@@ -21,6 +21,7 @@ from vault.stores.protocol import Transaction
 _log = log.get(__name__)
 
 LEASE_SECONDS = 5.0
+WAIT_SECONDS = 1.0
 IDLE_SECONDS = 0.2
 BOX_SECONDS = 0.05
 """How long one chunk's transaction should take."""
@@ -47,6 +48,7 @@ class Runner:
         """Work the given kinds; ``seconds`` is a clock that only moves forward."""
         self._recorder = recorder
         self._kinds = kinds
+        self._random = random
         self._owner = random(16)
         self._seconds = seconds
         self._limit = FIRST_CHUNK
@@ -60,6 +62,7 @@ class Runner:
                     await self._work(job, stop)
                     continue
             except VaultError as error:
+                self._leave()
                 _log.error("job_lane_failed", problem=error.message, reason=error.reason)
             await rest(stop, IDLE_SECONDS)
 
@@ -67,20 +70,30 @@ class Runner:
         store = self._recorder.store
         if not await store.read(lambda tx: tx.jobs.any_running()):
             return None
-        return await store.transact(lambda tx: tx.jobs.lease(self._owner, LEASE_SECONDS))
+        job = await store.transact(lambda tx: tx.jobs.lease(self._owner, LEASE_SECONDS))
+        if job is not None:
+            snapshot = await store.read(self._recorder.catalogue.at)
+            snapshot.tagger.verify(SHAPES["job"], job)
+        return job
+
+    def _leave(self) -> None:
+        """Leave the job at hand until its lease runs out, so that it does not keep this lane from other jobs."""
+        self._owner = self._random(16)
 
     async def _work(self, job: JobRow, stop: asyncio.Event) -> None:
         kind = self._kinds[JobKind(job.kind)]
         _log.info("job_begun", job=job.job_id.hex(), kind=JobKind(job.kind).name, cursor=job.cursor)
         cursor, failures = job.cursor, 0
         ahead: Awaitable[Step] | None = None
+        coming = self._limit
         while not stop.is_set():
             try:
-                step = await (ahead or kind.prepare(job, cursor, self._limit))
-                following = min(cursor + self._limit, job.total_count)
+                size = coming if ahead else self._limit
+                step = await (ahead or kind.prepare(job, cursor, size))
+                following, coming = cursor + size, self._limit
                 ahead = None
                 if following < job.total_count:
-                    ahead = asyncio.ensure_future(kind.prepare(job, following, self._limit))
+                    ahead = asyncio.ensure_future(kind.prepare(job, following, coming))
                 chunk = await self._chunk(job, cursor, step)
                 if chunk is None or chunk.finished:
                     break
@@ -101,8 +114,8 @@ class Runner:
                 if error.reason not in WAITING:
                     await self._fail(job, error)
                     break
-                await self._say_waiting(job, error)
-                await rest(stop, 1.0)
+                await self._wait(job, error)
+                return
         await _drop(ahead)
         await self._release(job)
 
@@ -147,25 +160,27 @@ class Runner:
         self._limit = min(LARGEST_CHUNK, max(1, int(self._limit * factor)))
 
     async def _fail(self, job: JobRow, error: VaultError) -> None:
-        _log.error("job_failed", problem=error.message, job=job.job_id.hex(), reason=error.reason)
-
-        def work(scope: Scope) -> Recorded[None]:
+        def work(scope: Scope) -> Recorded[bool]:
             held = self._held(scope, job)
-            if held is not None:
-                ended = held._replace(
-                    state=JobState.FAILED,
-                    error_count=held.error_count + 1,
-                    last_error=error.reason,
-                    finished_ms=scope.now_ms,
-                )
-                scope.tx.jobs.update(scope.snapshot.tagger.tagged(SHAPES["job"], ended))
-            return Recorded(None, _event(job, status="FAILED", reason=error.reason))
+            if held is None:  # such as a batch's that was cancelled meanwhile
+                return Recorded(result=False, event=_event(job, reason="LOST"))
+            ended = held._replace(
+                state=JobState.FAILED,
+                error_count=held.error_count + 1,
+                last_error=error.reason,
+                finished_ms=scope.now_ms,
+            )
+            scope.tx.jobs.update(scope.snapshot.tagger.tagged(SHAPES["job"], ended))
+            return Recorded(result=True, event=_event(job, status="FAILED", reason=error.reason))
 
-        await self._recorder.record(work)
+        if await self._recorder.record(work):
+            _log.error("job_failed", problem=error.message, job=job.job_id.hex(), reason=error.reason)
 
-    async def _say_waiting(self, job: JobRow, error: VaultError) -> None:
+    async def _wait(self, job: JobRow, error: VaultError) -> None:
+        """Let the job rest for a while, and this lane take another one."""
         _log.info("job_waits", job=job.job_id.hex(), reason=error.reason)
-        await self._recorder.store.transact(lambda tx: tx.jobs.lease(self._owner, LEASE_SECONDS))
+        await self._recorder.store.transact(lambda tx: tx.jobs.lease(self._owner, WAIT_SECONDS))
+        self._leave()
 
     async def _release(self, job: JobRow) -> None:
         """Give the job back at once, rather than when its lease runs out."""

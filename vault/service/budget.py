@@ -12,7 +12,7 @@ a data key is one.
 import threading
 
 from vault.audit.event import Event
-from vault.errors import Unavailable
+from vault.errors import FailedPrecondition, Unavailable
 from vault.model.rows import KeyUseRow
 from vault.model.shape import SHAPES
 from vault.model.states import KeyPurpose, KeyState
@@ -34,7 +34,7 @@ class WrapBudget:
         """Keep to ``bound`` wrappings per key version, at most 2^32."""
         self._recorder = recorder
         self._keys = keys
-        self._bound = bound
+        self.bound = bound
         self._left: dict[tuple[str, int], int] = {}
         self._lock = threading.Lock()  # cards are prepared in several threads
 
@@ -52,38 +52,42 @@ class WrapBudget:
             self._left[place] = left - count
 
     async def reserve(self, program: str, count: int) -> None:
-        """See to it that ``count`` wrappings can be spent."""
+        """See to it that ``count`` wrappings, at most ``bound``, can be spent.
+
+        Raises:
+            NotFound: There is no such program.
+            FailedPrecondition: The bound is smaller.
+        """
         snapshot = self._recorder.catalogue.latest
         if snapshot is not None and program in snapshot.programs:
             version = snapshot.keyring.active(KeyPurpose.WRAPPING, program).version
             if self._left.get((program, version), 0) >= count:
                 return
-        await self._recorder.store.transact(lambda tx: self._reserve(self._recorder.scope(tx), program, count))
+        if count > self.bound:
+            raise FailedPrecondition("so many encryptions do not fit under one key", reason="WRAPS_PER_KEY")
+        version, block = await self._recorder.store.transact(
+            lambda tx: self._reserve(self._recorder.scope(tx), program, count)
+        )
+        with self._lock:
+            self._left[program, version] = self._left.get((program, version), 0) + block
 
-    def _reserve(self, scope: Scope, program: str, count: int) -> None:
+    def _reserve(self, scope: Scope, program: str, count: int) -> tuple[int, int]:
+        """Count a block under the program's active key, and return the key's version and the block."""
         snapshot, tx = scope.snapshot, scope.tx
         snapshot.program(program)
         version = snapshot.keyring.active(KeyPurpose.WRAPPING, program).version
-        block = max(count, min(BLOCK, self._bound // SHARE))
+        block = max(count, min(BLOCK, self.bound // SHARE))
         use = tx.keys.use(KeyPurpose.WRAPPING, program, version)
         if use is None:
-            use = KeyUseRow(KeyPurpose.WRAPPING, program, version, self._bound, b"")  # a lost count is a full one
+            use = KeyUseRow(KeyPurpose.WRAPPING, program, version, self.bound, b"")  # a lost count is a full one
         else:
             snapshot.tagger.verify(SHAPES["key_use"], use)
-        if use.reserved + block > self._bound:
+        if use.reserved + block > self.bound:
             version += 1
             use = self._roll(scope, program, version)
         use = use._replace(reserved=use.reserved + block)
         tx.keys.put_use(snapshot.tagger.tagged(SHAPES["key_use"], use))
-        place = (program, version)
-        with self._lock:
-            self._left[place] = self._left.get(place, 0) + block
-        tx.on_failure(lambda: self._forget(place))
-
-    def _forget(self, place: tuple[str, int]) -> None:
-        """Spend nothing of a reservation that may not have been kept."""
-        with self._lock:
-            self._left.pop(place, None)
+        return version, block
 
     def _roll(self, scope: Scope, program: str, version: int) -> KeyUseRow:
         """Deactivate the active key-encryption key and make the next one."""

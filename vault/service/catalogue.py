@@ -14,13 +14,15 @@ from typing import NamedTuple
 from vault.crypto.keyring import Key, Keyring, key_context
 from vault.crypto.rowtag import Tagger
 from vault.custody.protocol import Custody
-from vault.errors import FailedPrecondition, NotFound
+from vault.errors import FailedPrecondition, IntegrityFailure, NotFound
 from vault.model.rows import KeyVersionRow, ProgramRow
 from vault.model.shape import SHAPES
 from vault.model.states import KeyState, ProgramState
 from vault.secret import Secret
 from vault.service.decoy import Decoys, make_decoys
 from vault.stores.protocol import Transaction
+
+_STATES = frozenset(KeyState)
 
 
 class Snapshot(NamedTuple):
@@ -135,6 +137,8 @@ class Catalogue:
     def _unwrap(self, vault_id: bytes, rows: Iterable[KeyVersionRow]) -> list[Key]:
         keys = []
         for row in rows:
+            if row.state not in _STATES:
+                raise IntegrityFailure("a key version has a state that there is not", reason="KEY_VERSION")
             if row.state == KeyState.DESTROYED:
                 continue
             context = key_context(vault_id, row.purpose, row.program, row.version)

@@ -90,8 +90,10 @@ class Changes:
             elif card is not None and want is not card:
                 delta += tally.delta(card.state, want.state)
                 changed = snapshot.tagger.tagged(SHAPES["card"], want._replace(revision=card.revision + 1))
-                before, after, card = card.tag, changed.tag, changed
-                rows.append(changed)
+                if not order.validate_only:
+                    before, after = card.tag, changed.tag
+                    rows.append(changed)
+                card = changed
             changes.append(
                 Change(outcome, selected.card_id)
                 if card is None

@@ -19,6 +19,7 @@ from vault.crypto.envelope import Place, unwrap, wrap
 from vault.crypto.package import PackageWriter, begin, package_size
 from vault.errors import FailedPrecondition, IntegrityFailure, InvalidInput
 from vault.model.rows import BatchRow
+from vault.model.shape import SHAPES
 from vault.model.states import BatchState
 from vault.policy.call import Call
 from vault.secret import Secret
@@ -77,6 +78,7 @@ class Export:
             position += SLICE
             if not size:
                 size = package_size(_plain_size(batch, entries))
+                _check_offset(offset, size)
                 yield size
             for piece in (writer.write(entries), writer.finish() if position >= batch.card_count else b""):
                 digest.update(piece)
@@ -97,8 +99,8 @@ class Export:
         if batch.state != BatchState.READY:
             name = BatchState(batch.state).name
             raise FailedPrecondition(f"the batch is {name.lower()}", reason=f"BATCH_{name}")
-        if batch.manifest_size is not None and offset > batch.manifest_size:
-            raise InvalidInput("the offset is beyond the package's end", reason="OFFSET", field="offset")
+        if batch.manifest_size is not None:
+            _check_offset(offset, batch.manifest_size)
         place = _place(batch)
         if batch.package_head is None or batch.wrapped_package_key is None:
             recipient = recipient_of(scope, program, batch.recipient)
@@ -121,6 +123,8 @@ class Export:
         cards = tx.cards.in_batch(batch.batch_id, position, SLICE)
         if [card.batch_position for card in cards] != list(range(position, min(position + SLICE, batch.card_count))):
             raise IntegrityFailure("cards of the batch are missing", reason="CARD_MISSING")
+        for card in cards:  # a card moved here from another batch would give its code to this one's recipient
+            scope.snapshot.tagger.verify(SHAPES["card"], card)
         opened = open_codes(scope, {card.card_id: 1 for card in cards})
         return b"".join(entry(OpenedCode(card.card_id, *opened[card.card_id], batch.expires_ms)) for card in cards)
 
@@ -148,6 +152,11 @@ class Export:
 
 def _place(batch: BatchRow) -> Place:
     return Place("batch", "wrapped_package_key", batch.program, batch.batch_id, 0)
+
+
+def _check_offset(offset: int, size: int) -> None:
+    if offset > size:
+        raise InvalidInput("the offset is beyond the package's end", reason="OFFSET", field="offset")
 
 
 def _plain_size(batch: BatchRow, first: bytes) -> int:

@@ -1,8 +1,8 @@
 """Issuing up to 1,000 cards at once.
 
 A retry opens the codes again for the same caller, as a delivery of its own in the audit log. It is refused once
-a card was activated later or has a new code: by then someone else may hold it, and whoever asks again should
-reveal or re-issue on purpose.
+a card has changed, be it that it was sold (and perhaps given back) or has a new code: by then someone else may hold
+it, and whoever asks again should reveal or re-issue on purpose.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,6 @@ from vault.audit.event import Event, Item
 from vault.errors import FailedPrecondition, Unavailable
 from vault.formats.v1.request_result_pb2 import RequestResult
 from vault.model.rows import CardRow
-from vault.model.states import CardState
 from vault.policy.call import Call
 from vault.service.delivery import Delivered, Delivery, OpenedCode, Random, check_delivery, deliver, open_codes
 from vault.service.issue import CardPlan, Issuer, Prepared
@@ -80,12 +79,9 @@ class Issuance:
         ids = [item.card_id for item in kept.items]
         cards = verified_cards(scope, program, ids)
         for item, card_id in zip(kept.items, ids, strict=True):
-            card = cards[card_id]
-            born_active = item.state == CardState.ACTIVE
-            untouched = card.activated_ms == (card.created_ms if born_active else None)
-            if card.generation != item.generation or not untouched:
+            if cards[card_id].revision != item.revision:
                 raise FailedPrecondition(
-                    "cards of this request were activated or re-issued since; their codes are not delivered again",
+                    "cards of this request have changed since; their codes are not delivered again",
                     reason="DELIVERY_PASSED",
                 )
         opened = open_codes(scope, dict.fromkeys(ids, 1))

@@ -11,6 +11,9 @@ from vault.service.recorder import Recorder
 
 T = TypeVar("T")
 
+WRAPS_PER_CARD = 2
+"""One for the code and one for the record; what is left over serves cards that must be made again."""
+
 ATTEMPTS = 8
 """How often prepared work is done over."""
 
@@ -22,6 +25,11 @@ class Preparation:
         self._recorder = recorder
         self._issuer = issuer
         self._budget = budget
+
+    @property
+    def most(self) -> int:
+        """How many cards can be prepared at once, so that their wrappings fit under one key."""
+        return self._budget.bound // WRAPS_PER_CARD
 
     async def prepare(self, program: str, plans: Sequence[CardPlan]) -> Prepared:
         """Make cards for plans.
@@ -38,7 +46,7 @@ class Preparation:
                 raise InvalidInput(
                     "the expiry is not in the future", reason="EXPIRY_PAST", field=f"cards[{place}].expire_time"
                 )
-        await self._budget.reserve(program, 2 * len(plans))
+        await self._budget.reserve(program, WRAPS_PER_CARD * len(plans))
         snapshot = await self._recorder.store.read(self._recorder.catalogue.at)
         snapshot.running_program(program)
         return await asyncio.to_thread(self._issuer.prepare, snapshot, program, plans, now_ms)

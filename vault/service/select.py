@@ -67,9 +67,11 @@ def select(
 def _judge(
     snapshot: Snapshot, card: CardRow | None, serial: SerialRow | None, *, current_serial: bool, seen: set[bytes]
 ) -> Selected:
+    if serial is not None and not intact(snapshot, "serial", serial):
+        return Selected(ChangeOutcome.INTEGRITY)
     if card is None:
         return Selected(ChangeOutcome.NOT_FOUND)
-    if not (intact(snapshot, "card", card) and (serial is None or intact(snapshot, "serial", serial))):
+    if not intact(snapshot, "card", card):
         return Selected(ChangeOutcome.INTEGRITY, card_id=card.card_id)
     if card.card_id in seen:
         return Selected(ChangeOutcome.REPEATED, card, card.card_id)

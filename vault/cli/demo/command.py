@@ -23,6 +23,7 @@ from vault.client.recipient import create_key_file
 
 KEPT_FOLDER = Path("demo-data")
 ANY_PORT = "127.0.0.1:0"
+COPY = ".copy"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +93,7 @@ def _play(place: Place, parsed: argparse.Namespace) -> tuple[dict[str, Outcome],
 def _copy_write_ahead_log(place: Place) -> None:
     """Keep what a clean stop would fold into the database and delete, so that it is searched, too."""
     for path in (place.vault / "data").glob("*-wal"):
-        shutil.copyfile(path, path.with_name(f"{path.name}.copy"))
+        shutil.copyfile(path, path.with_name(f"{path.name}{COPY}"))
 
 
 def _search(place: Place, parsed: argparse.Namespace) -> Report:
@@ -101,7 +102,10 @@ def _search(place: Place, parsed: argparse.Namespace) -> Report:
         planted = b"what must be found: " + base64.b64encode(b"." + codes[0])
         (place.vault / "data" / "planted").write_bytes(planted)
     with progress_bar("searching what the vault wrote", quiet=parsed.json):
-        return search_files(place.searched(), Targets(codes))
+        report = search_files(place.searched(), Targets(codes))
+    for path in (place.vault / "data").glob(f"*{COPY}"):
+        path.unlink()
+    return report
 
 
 @contextmanager

@@ -69,9 +69,12 @@ class Stage:
                 answers[position] = await work(item)
                 self.report(len(answers), len(items))
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(at_once, len(items))):
-                group.create_task(worker())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(at_once, len(items))):
+                    group.create_task(worker())
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # one is enough to say what went wrong
         return [answers[position] for position in range(len(items))]
 
 

@@ -27,7 +27,7 @@ def connect(path: Path, *, cache_mib: int, query_only: bool = False) -> sqlite3.
     Args:
         path: The database's file, which exists.
         cache_mib: Page cache in MiB, at least 1; it fills as pages are touched.
-        query_only: Refuse every write on this connection.
+        query_only: Refuse every write on this connection, and leave the file as it is.
 
     Raises:
         sqlite3.Error: The file cannot be opened, or is not a database.
@@ -42,7 +42,6 @@ def connect(path: Path, *, cache_mib: int, query_only: bool = False) -> sqlite3.
     )
     try:
         for pragma in (
-            "journal_mode = WAL",
             "synchronous = FULL",
             "temp_store = MEMORY",
             f"cache_size = {-cache_mib * 1024}",
@@ -51,6 +50,8 @@ def connect(path: Path, *, cache_mib: int, query_only: bool = False) -> sqlite3.
             f"query_only = {int(query_only)}",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()
+        if not query_only:  # the mode is kept in the file, and setting it writes
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
     except BaseException:
         connection.close()
         raise

@@ -43,6 +43,7 @@ def migrate(path: Path) -> list[str]:
     applied = []
     try:
         create_file(path)
+        _look(path)  # before a connection that writes turns someone else's file into WAL mode
         connection = connect(path, cache_mib=_CACHE_MIB)
         turn = Turn(path)
         try:
@@ -69,11 +70,7 @@ def check_schema(path: Path, release: str) -> None:
     if not path.exists():
         raise _not_migrated(path)
     try:
-        connection = connect(path, cache_mib=1, query_only=True)
-        try:
-            there = _applied(connection, path)
-        finally:
-            connection.close()
+        there = _look(path)
     except (sqlite3.Error, OSError) as error:
         raise _refused(path, error) from error
     oldest = max(there.values(), key=release_number, default=release)
@@ -85,6 +82,14 @@ def check_schema(path: Path, release: str) -> None:
         raise FailedPrecondition(message, reason="SCHEMA_TOO_NEW")
     if any(step.number not in there for step in MIGRATIONS):
         raise _not_migrated(path)
+
+
+def _look(path: Path) -> dict[int, str]:
+    connection = connect(path, cache_mib=1, query_only=True)
+    try:
+        return _applied(connection, path)
+    finally:
+        connection.close()
 
 
 def _apply(connection: sqlite3.Connection, path: Path, step: Migration) -> bool:

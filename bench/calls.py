@@ -1,0 +1,107 @@
+"""ValidateCode and BatchValidateCodes beside the echo."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from bench import echo
+from bench.cards import AT_ONCE, Wallet
+from bench.clients import Run, run_load
+from bench.figure import Figure, middle
+from bench.load import Order
+from bench.rig import Rig
+
+SHOP = "shop"
+VALIDATE = "/vault.v1.ValidationService/ValidateCode"
+BATCH = "/vault.v1.ValidationService/BatchValidateCodes"
+CONNECTIONS, IN_FLIGHT = 16, 64
+BATCH_CONNECTIONS, BATCH_IN_FLIGHT = 8, 8
+RATE_REACH, P99_REACH, BATCH_REACH = 0.7, 2.0, 10.0
+
+
+class Pace(NamedTuple):
+    """How long and how often is measured."""
+
+    rounds: int
+    warm_up_seconds: float
+    seconds: float
+
+
+class Seen(NamedTuple):
+    """The runs of each kind of call."""
+
+    echo: list[Run]
+    validate: list[Run]
+    batch: list[Run]
+
+
+def measure_calls(
+    rig: Rig, wallet: Wallet, pace: Pace, asked: frozenset[str], say: Callable[[str], None]
+) -> list[Figure]:
+    """Measure calls, each kind in turn with the echo.
+
+    Args:
+        rig: The running vault.
+        wallet: Calls prepared for it.
+        pace: How long and how often.
+        asked: The kinds wanted: ``validate``, ``batch``.
+        say: Told what is being done.
+    """
+    folder = wallet.validate.parent
+    seen = Seen([], [], [])
+    with echo.echo_server(rig.certificates, rig.workers) as address:
+        kinds = {
+            "echo": (seen.echo, _order(rig, address, echo.METHOD, wallet.echo, pace)),
+            "validate": (seen.validate, _order(rig, rig.address, VALIDATE, wallet.validate, pace)),
+            "batch": (
+                seen.batch,
+                _order(rig, rig.address, BATCH, wallet.batch, pace)._replace(
+                    connections=BATCH_CONNECTIONS, in_flight=BATCH_IN_FLIGHT
+                ),
+            ),
+        }
+        wanted = ["echo", *(kind for kind in ("validate", "batch") if kind in asked)]
+        for number in range(pace.rounds):
+            for kind in wanted:
+                runs, order = kinds[kind]
+                run = run_load(folder, order)
+                runs.append(run)
+                say(f"round {number + 1}: {kind} {run.rate:,.0f} calls/s, p99 {run.p99_ms:.1f} ms")
+    return _figures(seen)
+
+
+def touch(rig: Rig, wallet: Wallet, seconds: float) -> None:
+    """Have the workers answer calls of both kinds for some time, without measuring it."""
+    pace = Pace(1, 0.0, seconds)
+    run_load(wallet.validate.parent, _order(rig, rig.address, VALIDATE, wallet.validate, pace))
+    order = _order(rig, rig.address, BATCH, wallet.batch, pace)
+    run_load(wallet.validate.parent, order._replace(connections=BATCH_CONNECTIONS, in_flight=BATCH_IN_FLIGHT))
+
+
+def _order(rig: Rig, address: str, method: str, pairs: Path, pace: Pace) -> Order:
+    return Order(
+        address=address,
+        certificates=str(rig.certificates),
+        caller=SHOP,
+        method=method,
+        pairs=str(pairs),
+        first=0,
+        connections=CONNECTIONS,
+        in_flight=IN_FLIGHT,
+        warm_up_seconds=pace.warm_up_seconds,
+        seconds=pace.seconds,
+    )
+
+
+def _figures(seen: Seen) -> list[Figure]:
+    rate = middle([run.rate for run in seen.echo])
+    figures = []
+    if seen.validate:
+        validated = middle([run.rate for run in seen.validate])
+        figures.append(Figure("ValidateCode", validated, "calls/s", rate, "echo", RATE_REACH))
+        p99, echo_p99 = (middle([run.p99_ms for run in runs]) for runs in (seen.validate, seen.echo))
+        figures.append(Figure("p99 of ValidateCode", p99, "ms", echo_p99, "echo's p99", P99_REACH, at_most=True))
+    if seen.batch:
+        codes = middle([run.rate for run in seen.batch]) * AT_ONCE
+        figures.append(Figure("BatchValidateCodes", codes, "codes/s", rate, "echo, calls/s", BATCH_REACH))
+    return figures

@@ -1,0 +1,92 @@
+"""A vault of the bench's own: a folder, a running vault, and the callers' clients."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from vault import config
+from vault.cli.demo.place import Place
+from vault.cli.demo.processes import VaultProcess, migrate
+from vault.cli.development import set_up, write_profiles
+from vault.client.channel import VaultClient, connect
+
+CALL_SECONDS = 60.0
+KIB_PER_MB = 1024.0
+STOPPING_SECONDS = 0.5
+
+
+class Rig:
+    """A running vault."""
+
+    def __init__(self, place: Place, process: VaultProcess) -> None:
+        self.place = place
+        self.process = process
+        self.address = process.address
+        self.certificates = place.vault / "certificates"
+        self.workers = config.load(place.configuration).server.workers
+
+    @property
+    def database(self) -> Path:
+        """The database's file."""
+        return config.load(self.place.configuration).store.path
+
+    def client(self, caller: str) -> VaultClient:
+        """Return a client of one caller."""
+        return connect(
+            self.address,
+            ca=self.certificates / "ca.pem",
+            certificate=self.certificates / f"{caller}.pem",
+            private_key=self.certificates / f"{caller}.key",
+            timeout_seconds=CALL_SECONDS,
+        )
+
+    def peak_mb(self, kind: str) -> float:
+        """Return the largest peak of resident memory, in MiB, of the vault's processes of a kind.
+
+        Args:
+            kind: ``worker`` or ``jobs``.
+
+        Raises:
+            RuntimeError: There is no such process.
+        """
+        peaks = [_peak_kib(pid) for pid in _children(self.process.pid) if f"--only\0{kind}\0" in _command(pid)]
+        if not peaks:
+            message = f"the vault has no process of the kind {kind}"
+            raise RuntimeError(message)
+        return max(peaks) / KIB_PER_MB
+
+
+@contextlib.contextmanager
+def running_vault(folder: Path) -> Iterator[Rig]:
+    """Make a vault in a new folder, run it, and stop it at the end; the folder stays."""
+    place = Place(folder)
+    place.make()
+    set_up(place.vault, address="127.0.0.1:0")
+    migrate(place)
+    process = VaultProcess(place)
+    try:
+        write_profiles(place.vault, process.address)
+        yield Rig(place, process)
+    finally:
+        process.stop()
+        time.sleep(STOPPING_SECONDS)
+
+
+def _children(pid: int) -> list[int]:
+    return [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
+
+
+def _command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
+
+
+def _peak_kib(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+        name, _, value = line.partition(":")
+        if name == "VmHWM":
+            return int(value.split()[0])
+    message = "the kernel does not tell a process's peak of memory"
+    raise RuntimeError(message)

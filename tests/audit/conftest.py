@@ -1,0 +1,3 @@
+from tests.service.shop import shop
+
+__all__ = ["shop"]

@@ -1,0 +1,71 @@
+"""Codes and serials that are taken already: made again, until every card has its own."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.service.invariants import check_invariants
+from tests.workshop import Workshop, workshop
+from vault.codes.format import CodeFormat
+from vault.errors import FailedPrecondition
+from vault.model.states import CheckAlgorithm
+
+HUNDRED = CodeFormat(8, CheckAlgorithm.LUHN, "12345")
+"""A format of a hundred codes."""
+
+
+class Repeating:
+    """Random bytes, except that draws of some sizes repeat the same byte a few times before they are random."""
+
+    def __init__(self, times: int, repeats: Callable[[int], bool]) -> None:
+        self._times = times
+        self._repeats = repeats
+
+    def __call__(self, size: int) -> bytes:
+        if self._times and self._repeats(size):
+            self._times -= 1
+            return bytes(size)
+        return os.urandom(size)
+
+
+async def test_half_of_all_codes_of_a_tiny_format_are_issued_without_one_twice(shop: Workshop) -> None:
+    await shop.program(code_format=HUNDRED, max_guess_odds=0.5)
+    codes = [code.code.expose() for count in (20, 25, 5) for code in (await shop.issue(count)).codes]
+    assert len(set(codes)) == 50
+    assert await check_invariants(shop) == 50
+    with pytest.raises(FailedPrecondition) as refused:
+        await shop.issue(1)
+    assert refused.value.metadata == {"remaining": "0"}
+
+
+async def test_half_of_all_codes_of_a_tiny_format_are_issued_as_a_batch(shop: Workshop) -> None:
+    await shop.program(code_format=HUNDRED, max_guess_odds=0.5)
+    view = await shop.issued_batch(50)
+    package = await shop.package(view.row.batch_id)
+    assert len({entry.code for entry in shop.entries(package.data)}) == 50
+    assert await check_invariants(shop) == 50
+
+
+@pytest.mark.parametrize("drawn", [47, 33 + 1j * 43], ids=["codes", "serials"])
+async def test_what_one_call_drew_is_not_given_to_the_next(tmp_path: Path, drawn: complex) -> None:
+    """The sizes are those that a draw for a single card has."""
+    sizes = {int(drawn.real), int(drawn.imag)}
+    random = Repeating(8, lambda size: size in sizes)
+    async with workshop(tmp_path, random=random) as shop:
+        await shop.program()
+        issued = [code for _ in range(3) for code in (await shop.issue()).codes]
+        assert len({code.code.expose() for code in issued}) == len({code.serial for code in issued}) == 3
+        assert await check_invariants(shop) == 3
+        assert not random._times
+
+
+@pytest.mark.parametrize("width", [15, 11], ids=["codes", "serials"])
+async def test_what_is_drawn_twice_within_a_call_is_drawn_again(tmp_path: Path, width: int) -> None:
+    random = Repeating(3, lambda size: size > 10 * width and size < 10 * width + 70)
+    async with workshop(tmp_path, random=random) as shop:
+        await shop.program()
+        codes = (await shop.issue(10)).codes
+        assert len({code.code.expose() for code in codes}) == len({code.serial for code in codes}) == 10
+        assert await check_invariants(shop) == 10
