@@ -16,7 +16,7 @@ KINDS = pytest.mark.parametrize("kind", [Secret, Code])
 @KINDS
 def test_no_text_of_a_secret_shows_it(kind: type[Secret]) -> None:
     secret = kind(HIDDEN)
-    texts = [repr(secret), str(secret), f"{secret}", f"{secret!r:>40}", "%s" % secret, "%r" % [secret]]  # noqa: UP031
+    texts = [repr(secret), str(secret), f"{secret}", f"{secret:>40}", f"{[secret]}", f"{(secret, 1)!s}"]
     shown = " ".join(texts)
     assert HIDDEN.decode() not in shown
     assert HIDDEN.hex() not in shown

@@ -7,6 +7,8 @@ from vault.errors import InvalidInput
 from vault.model.states import CheckAlgorithm
 
 SIXTEEN = CodeFormat(16, CheckAlgorithm.LUHN, "")
+# As a Japanese keyboard types them: each ASCII character lies 0xFEE0 above.
+FULL_WIDTH = {ord(character): ord(character) + 0xFEE0 for character in "0123456789-"}
 
 
 def test_the_code_space_counts_neither_prefix_nor_check_digit() -> None:
@@ -55,9 +57,9 @@ def test_one_random_digit_is_enough() -> None:
         "4929 1234 5678 9012",
         "4929-1234-5678-9012",
         " 4929123456789012 ",
-        "４９２９\u3000１２３４\u3000５６７８\u3000９０１２",
-        "４９２９－１２３４－５６７８－９０１２",
-        "4929‐1234‑5678−9012",  # noqa: RUF001  hyphen, non-breaking hyphen and minus sign, as typed
+        "4929\u30001234\u30005678\u30009012".translate(FULL_WIDTH),
+        "4929-1234-5678-9012".translate(FULL_WIDTH),
+        "4929\u20101234\u20115678\u22129012",
     ],
 )
 def test_what_hands_put_between_digits_is_left_out(typed: str) -> None:

@@ -65,6 +65,16 @@ def test_an_enum_and_a_flag_are_the_int_that_a_store_gives_back() -> None:
     assert encode([True]) == encode([1])
 
 
+@pytest.mark.parametrize("number", [0, 1, 127, 128, 255, 256, 257, 65_535, 65_536, -1, -256])
+def test_every_value_has_the_bytes_that_the_format_says(number: int) -> None:
+    assert encode([number]) == struct.pack(">Bq", 1, number)
+    assert encode([float(number)]) == struct.pack(">Bd", 2, number)
+    size = abs(number)
+    assert encode(["a" * size]) == struct.pack(">BI", 3, size) + b"a" * size
+    assert encode(["é" * size]) == struct.pack(">BI", 3, 2 * size) + "é".encode() * size
+    assert encode([bytes(size)]) == struct.pack(">BI", 4, size) + bytes(size)
+
+
 @pytest.mark.parametrize("value", [bytearray(b"a"), memoryview(b"a"), (1,), object()])
 def test_other_types_are_refused(value: object) -> None:
     with pytest.raises(TypeError, match="no encoding"):

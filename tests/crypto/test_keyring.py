@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from vault.crypto.envelope import Place, open_sealed, seal
@@ -16,8 +18,9 @@ def key(purpose: KeyPurpose, version: int, state: KeyState = KeyState.ACTIVE, pr
 
 
 def versions_of_every_state(purpose: KeyPurpose, program: str = "netcash") -> list[Key]:
-    states = [KeyState.DEACTIVATED, KeyState.COMPROMISED, KeyState.DEACTIVATED, KeyState.ACTIVE, KeyState.PRE_ACTIVE]
-    return [key(purpose, version, state, program) for version, state in enumerate(states, 1)]
+    older = [KeyState.DEACTIVATED, KeyState.COMPROMISED, KeyState.DEACTIVATED]
+    states = enumerate([*older, KeyState.ACTIVE, KeyState.PRE_ACTIVE], 1)
+    return [key(purpose, version, state, program) for version, state in states]
 
 
 def test_the_active_version_is_found_per_purpose_and_program() -> None:
@@ -30,7 +33,8 @@ def test_the_active_version_is_found_per_purpose_and_program() -> None:
 
 
 @pytest.mark.parametrize(
-    ("purpose", "program"), [(KeyPurpose.INDEX, ""), (KeyPurpose.INDEX, "other"), (KeyPurpose.WRAPPING, "netcash")]
+    ("purpose", "program"),
+    [(KeyPurpose.INDEX, ""), (KeyPurpose.INDEX, "other"), (KeyPurpose.WRAPPING, "netcash")],
 )
 def test_a_missing_key_is_told_by_its_name(purpose: KeyPurpose, program: str) -> None:
     keyring = Keyring([key(KeyPurpose.INDEX, 1), key(KeyPurpose.WRAPPING, 1, KeyState.DEACTIVATED)])
@@ -43,16 +47,19 @@ def test_a_missing_key_is_told_by_its_name(purpose: KeyPurpose, program: str) ->
 
 def test_nothing_is_made_without_an_active_key() -> None:
     keyring = Keyring([key(KeyPurpose.WRAPPING, 1, KeyState.DEACTIVATED)])
-    for make in (keyring.tagger, lambda: keyring.digesters("netcash"), lambda: keyring.active_wrapping_key("netcash")):
-        with pytest.raises(IntegrityFailure):
-            make()
+    with pytest.raises(IntegrityFailure):
+        keyring.tagger()
+    with pytest.raises(IntegrityFailure):
+        keyring.digesters("netcash")
+    with pytest.raises(IntegrityFailure):
+        keyring.active_wrapping_key("netcash")
     assert set(keyring.wrapping_keys("netcash")) == {1}
 
 
 def test_a_vault_that_claims_two_active_keys_or_one_version_twice_is_refused() -> None:
     with pytest.raises(IntegrityFailure, match="two versions of the row tag key are active"):
         Keyring([key(KeyPurpose.ROW_TAG, 1, program=""), key(KeyPurpose.ROW_TAG, 2, program="")])
-    with pytest.raises(IntegrityFailure, match="version 1 of the index key of program 'netcash' is there twice"):
+    with pytest.raises(IntegrityFailure, match=r"version 1 of the index key of program .* twice"):
         Keyring([key(KeyPurpose.INDEX, 1), key(KeyPurpose.INDEX, 1)])
 
 
@@ -86,9 +93,8 @@ def test_records_open_under_every_key_and_are_sealed_under_the_active_one() -> N
 
 
 def test_what_is_made_of_keys_is_made_once() -> None:
-    keyring = Keyring(
-        [key(KeyPurpose.INDEX, 1), key(KeyPurpose.WRAPPING, 1), key(KeyPurpose.ROW_TAG, 1, program="")]
-    )
+    keys = [key(KeyPurpose.INDEX, 1), key(KeyPurpose.WRAPPING, 1), key(KeyPurpose.ROW_TAG, 1, program="")]
+    keyring = Keyring(keys)
     assert keyring.tagger() is keyring.tagger()
     assert keyring.digesters("netcash") is keyring.digesters("netcash")
     assert keyring.active_wrapping_key("netcash") is keyring.active_wrapping_key("netcash")
@@ -96,9 +102,10 @@ def test_what_is_made_of_keys_is_made_once() -> None:
 
 def test_keys_are_not_changed_through_what_is_handed_out() -> None:
     keyring = Keyring([key(KeyPurpose.INDEX, 1), key(KeyPurpose.WRAPPING, 1)])
-    for mapping in (keyring.versions(KeyPurpose.INDEX, "netcash"), keyring.wrapping_keys("netcash")):
+    handed_out: list[Any] = [keyring.versions(KeyPurpose.INDEX, "netcash"), keyring.wrapping_keys("netcash")]
+    for mapping in handed_out:
         with pytest.raises(TypeError):
-            del mapping[1]  # type: ignore[attr-defined]
+            del mapping[1]
 
 
 def test_a_keyring_shows_no_key() -> None:

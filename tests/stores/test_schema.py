@@ -157,12 +157,13 @@ def test_a_directory_that_is_not_there_is_told_plainly(tmp_path: Path) -> None:
 
 async def test_a_damaged_page_is_an_integrity_failure(database: Path) -> None:
     connection = sqlite3.connect(database)
-    (page,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'tally'").fetchone()
+    pages = connection.execute("SELECT rootpage FROM sqlite_schema WHERE tbl_name = 'tally'").fetchall()
     (size,) = connection.execute("PRAGMA page_size").fetchone()
     connection.close()
     with database.open("r+b") as file:
-        file.seek((page - 1) * size)
-        file.write(b"\xff" * size)
+        for (page,) in pages:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
     store = SqliteStore.open(database)
     try:
         with pytest.raises(IntegrityFailure):

@@ -1,9 +1,11 @@
 """What the machine does to the SQLite store, and what its callers see."""
 
 import asyncio
+import fcntl
 import resource
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from vault.errors import Unavailable
 from vault.model.rows import TallyRow
 from vault.stores.protocol import Store, Transaction
 from vault.stores.sqlite.fault import translated, undone
+from vault.stores.sqlite.turn import Turn
 
 
 def put(slot: int) -> Callable[[Transaction], None]:
@@ -149,26 +152,30 @@ def test_faults_say_what_happened_and_when_to_try_again() -> None:
     assert translated(ours_already) is ours_already
 
 
-def test_the_bulk_writer_and_a_waiting_one_take_turns(database: Path) -> None:
-    """Whoever lets go of the turn and wants it again stands behind whoever waits."""
-    from vault.stores.sqlite.turn import Turn  # noqa: PLC0415  only here
-
+def test_whoever_wants_the_turn_again_stands_behind_whoever_waits(database: Path) -> None:
     order: list[str] = []
-    ending = threading.Event()
+    busy, waiting = Turn(database), Turn(database)
 
-    def take(name: str, times: int) -> None:
-        turn = Turn(database)
-        for _ in range(times):
-            with turn:
-                order.append(name)
-                ending.wait(0.002)
-        turn.close()
+    def wait_for_it() -> None:
+        with waiting:
+            order.append("the other")
 
-    threads = [threading.Thread(target=take, args=(name, 50)) for name in "ab"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    middle = "".join(order)[10:80]
-    assert "aaaa" not in middle
-    assert "bbbb" not in middle
+    def someone_is_next() -> bool:
+        with Path(f"{database}.next").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    other = threading.Thread(target=wait_for_it)
+    with busy:
+        other.start()
+        while not someone_is_next():
+            time.sleep(0.001)
+    with busy:
+        order.append("again")
+    other.join()
+    assert order == ["the other", "again"]
+    busy.close()
+    waiting.close()

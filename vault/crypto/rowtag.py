@@ -16,9 +16,9 @@ Sealed columns are not covered: their associated data binds them. It does not pr
 against an older row put back with its own tag. 128 bits leave a forger one chance in 2^128 a try.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hmac import compare_digest
-from itertools import compress
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
 from vault.crypto.encoding import encode
@@ -37,11 +37,11 @@ TAG_SIZE: Final = _HEAD_SIZE + _MAC_SIZE
 
 
 class _Layout(NamedTuple):
-    """What a tag version covers of a table's rows: ``covered`` and ``younger`` select columns."""
+    """What a tag version covers of a table's rows, and where the columns stand that are younger than it."""
 
     start: bytes
-    covered: tuple[bool, ...]
-    younger: tuple[bool, ...]
+    covered: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+    younger: tuple[int, ...]
 
 
 class _Plan:
@@ -58,8 +58,8 @@ class _Plan:
         self.layouts = {
             version: _Layout(
                 encode((_LABEL, shape.table, version)),
-                tuple(name in shape.tagged(version) for name in columns),
-                tuple(name in newest and name not in shape.tagged(version) for name in columns),
+                _selection([columns.index(name) for name in shape.tagged(version)]),
+                tuple(columns.index(name) for name in newest if name not in shape.tagged(version)),
             )
             for version in range(1, shape.tag_version + 1)
         }
@@ -136,7 +136,7 @@ class Tagger:
                 layout is not None
                 and key is not None
                 and compare_digest(tag[_HEAD_SIZE:], _mac(key.expose(), layout, row))
-                and all(value is None for value in compress(row, layout.younger))
+                and not (layout.younger and any(row[place] is not None for place in layout.younger))
             ):
                 return
         message = f"a row of table {shape.table} is not what the vault wrote: {plan.names(row)}"
@@ -151,5 +151,12 @@ class Tagger:
 
 
 def _mac(key: bytes, layout: _Layout, row: tuple[Any, ...]) -> bytes:
-    covered = encode(compress(row, layout.covered))
-    return hmac_sha256(key, layout.start + covered + _MARK)[:_MAC_SIZE]
+    return hmac_sha256(key, layout.start + encode(layout.covered(row)) + _MARK)[:_MAC_SIZE]
+
+
+def _selection(places: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """Return the function that takes the columns at some places out of a row, as a tuple."""
+    if len(places) == 1:
+        (place,) = places
+        return lambda row: (row[place],)
+    return itemgetter(*places)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self, TypeVar, cast
 
 import vault
+from vault.errors import Unavailable
 from vault.stores.protocol import Transaction
 from vault.stores.sqlite.checkpoint import Checkpointer
 from vault.stores.sqlite.connection import connect
@@ -48,11 +49,18 @@ class SqliteStore:
         """
         check_schema(path, vault_release)
         try:
-            checkpointer = Checkpointer(connect(path, cache_mib=1), Turn(path))
-            reader = Reader(connect(path, cache_mib=max(1, cache_mib // 4), query_only=True))
-            writer = Writer(connect(path, cache_mib=cache_mib), Turn(path), checkpointer.wake)
+            turns = Turn(path), Turn(path)
+            copying = connect(path, cache_mib=1)
+            writing = connect(path, cache_mib=cache_mib)
+            reading = connect(path, cache_mib=max(1, cache_mib // 4), query_only=True)
+        except OSError as error:
+            message = f"the files beside the database {path.name} cannot be opened: {error.strerror}"
+            raise Unavailable(message) from error
         except sqlite3.Error as error:
             raise translated(error) from error
+        checkpointer = Checkpointer(copying, turns[0])
+        writer = Writer(writing, turns[1], checkpointer.wake)
+        reader = Reader(reading)
         return cls(
             Lane("sqlite-write", writer.serve, writer.finish),
             Lane("sqlite-read", reader.serve, reader.finish),
