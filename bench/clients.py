@@ -40,8 +40,7 @@ def run_load(folder: Path, order: Order) -> Run:
     """
     with contextlib.ExitStack() as stack:
         processes = [
-            stack.enter_context(_process(folder / f"order-{number}.json", order, number))
-            for number in range(PROCESSES)
+            stack.enter_context(_process(folder / f"order-{number}.json", order, number)) for number in range(PROCESSES)
         ]
         try:
             reports = _reports(processes, order)

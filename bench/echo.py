@@ -26,14 +26,14 @@ async def _serve(certificates: Path, port: int) -> None:
 
     from vault.rpc.tls import TlsFiles  # noqa: PLC0415  as above
 
-    async def answer(body: bytes, _context: Any) -> bytes:  # noqa: RUF029  grpc awaits it
+    async def answer(body: bytes, _context: Any) -> bytes:
         return body
 
     class Router(grpc.GenericRpcHandler):
         def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
             return handler if handler_call_details.method == METHOD else None
 
-    handler = grpc.unary_unary_rpc_method_handler(answer)
+    handler: Any = grpc.unary_unary_rpc_method_handler(answer)
     tls = TlsFiles(certificates / "server.pem", certificates / "server.key", certificates / "ca.pem")
     server = grpc.aio.server(options=[("grpc.so_reuseport", 1), ("grpc.max_concurrent_streams", 1024)])
     server.add_generic_rpc_handlers((Router(),))

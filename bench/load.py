@@ -7,6 +7,8 @@ calls, wrong answers, and the latencies in microseconds.
 Nothing is parsed: a request is bytes made in advance, an answer is compared with the bytes that are right.
 """
 
+from __future__ import annotations  # grpc's classes are generic in their stubs alone
+
 import asyncio
 import gc
 import itertools
@@ -51,7 +53,9 @@ class _Tally:
 async def _work(order: Order) -> _Tally:
     pairs = read_pairs(Path(order.pairs))
     clients = [_client(order) for _ in range(order.connections)]
-    asks = [client.channel.unary_unary(order.method) for client in clients]
+    asks: list[grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = [
+        client.channel.unary_unary(order.method) for client in clients
+    ]
     tally = _Tally()
     try:
         await asyncio.gather(*(client.channel.channel_ready() for client in clients))
@@ -73,7 +77,7 @@ async def _work(order: Order) -> _Tally:
 
 
 async def _keep_asking(
-    ask: "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]",
+    ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes],
     turn: Iterator[Pair],
     window: tuple[float, float],
     tally: _Tally,

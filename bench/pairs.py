@@ -16,8 +16,7 @@ def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
     """Write a new file that only its user can read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb") as file:  # noqa: PTH123  # from a descriptor
-        for request, answer in pairs:
-            file.write(_LENGTHS.pack(len(request), len(answer)) + request + answer)
+        file.writelines(_LENGTHS.pack(len(request), len(answer)) + request + answer for request, answer in pairs)
 
 
 def read_pairs(path: Path) -> list[Pair]:

@@ -15,6 +15,7 @@ from vault.client.package import open_package
 from vault.codes.format import CodeFormat
 from vault.crypto.keypair import public_key
 from vault.custody.file import FileCustody
+from vault.custody.protocol import Custody
 from vault.formats.v1.audit_event_pb2 import AuditEvent
 from vault.formats.v1.package_entry_pb2 import PackageEntry
 from vault.jobs.runner import Runner
@@ -102,6 +103,11 @@ class Workshop:
         self.events = Events(recorder)
         self.recipient_key = Secret(bytes(range(32)))
         self._count = itertools.count()
+
+    def restarted(self, bound: int = 2**32) -> "Workshop":
+        """Return what another process would be over the same store: nothing in memory yet."""
+        parts = parts_over(self.store, self.parts.custody, self.clock, bound=bound)
+        return Workshop(parts, self.clock, self.database.path)
 
     def call(
         self,
@@ -195,7 +201,7 @@ class Workshop:
 
 def parts_over(
     store: Store,
-    custody: FileCustody,
+    custody: Custody,
     clock: Callable[[], int],
     *,
     random: Callable[[int], bytes] = os.urandom,

@@ -1,7 +1,8 @@
 """A store that fails when it is told to, for tests that fail the n-th call, for every n.
 
 1. Calls are counted from 1 over the store's life: each method of each kind of record, in ``transact`` and in
-   ``read``, and each commit of a ``transact``. Reaching a record (``tx.cards``) and ``on_failure`` do not count.
+   ``read``, and each commit of a ``transact``. Reaching a record (``tx.cards``) and ``on_failure`` do not
+   count.
 2. The call numbered ``fail_at`` raises ``Unavailable``, once. With ``Moment.BEFORE`` it has done nothing; with
    ``Moment.AFTER`` it was done, so a commit that fails so is durable and its caller cannot know.
 3. Callbacks given to ``on_failure`` run as in a real store: also after a commit whose outcome is unknown, and

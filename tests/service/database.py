@@ -59,3 +59,9 @@ class Database:
     def dump(self) -> dict[str, list[dict[str, Any]]]:
         """Return every row of every table."""
         return {table: self.rows(table) for table in SHAPES}
+
+    def kind(self, table: str, column: str) -> str:
+        """Return the declared type of a column."""
+        with self._open() as connection:
+            found = connection.execute(f"SELECT type FROM pragma_table_info('{table}') WHERE name = ?", [column])
+            return str(found.fetchone()[0])

@@ -31,7 +31,8 @@ async def check_invariants(shop: Workshop, program: str = "netcash") -> int:
     assert live == to_come + sum(CardState(card["state"]) in COUNTED for card in cards)
 
     tags: dict[bytes, bytes] = {}
-    events = [event for chain in (await verify_chains(shop)).values() for event in chain]
+    chains = await verify_chains(shop)
+    events = [event for chain in chains.values() for event in chain if event.program == program]
     changes = {(i.card_id, i.tag_before): i.tag_after for event in events for i in event.items if i.tag_after}
     for card in cards:
         tag = b""

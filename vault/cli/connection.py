@@ -2,7 +2,7 @@
 
 A profile is a TOML file; paths in it are relative to its folder::
 
-    server = "localhost:7443"
+    server = "localhost:7443"  # or several, "one:7443,two:7443", of vaults over one database
     ca = "certificates/ca.pem"
     certificate = "certificates/issuer.pem"
     private_key = "certificates/issuer.key"
@@ -35,7 +35,7 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--profile", type=Path, metavar="FILE", help=f"client profile (default: ${PROFILE_VARIABLE})"
     )
-    group.add_argument("--server", metavar="HOST:PORT", help="where the vault listens")
+    group.add_argument("--server", metavar="HOST:PORT,…", help="where the vault listens, or several")
     group.add_argument("--ca", metavar="FILE", help="certificate of the authority that vouches for the vault")
     group.add_argument("--cert", dest="certificate", metavar="FILE", help="your certificate")
     group.add_argument("--key", dest="private_key", metavar="FILE", help="your certificate's private key")

@@ -5,8 +5,13 @@
 2. Every call ends by its deadline, its repetitions included.
 3. A refusal is raised as one of ``vault.errors``.
 
-A client is one HTTP/2 connection, and one connection reaches one worker process of the vault: callers that
-need more than one worker's throughput open several clients.
+A client has one HTTP/2 connection for each address, and one connection reaches one worker process of the vault:
+callers that need more than one worker's throughput open several clients.
+
+Over several addresses calls are balanced (see ``client.spread``), and one vault's death costs its calls in
+flight a repetition. There no single try may take more than half of the time left, so that a vault which hangs
+cannot use up a call's deadline. A machine that is gone without a word is noticed within 15 s by pings, which
+are sent only while calls are in flight.
 """
 
 import asyncio
@@ -19,6 +24,7 @@ import grpc
 from google.protobuf.message import Message
 
 from vault.client.retry import Backoff, fill_request_id, is_repeatable, may_help
+from vault.client.spread import SETTLE_SECONDS, SpreadChannel, parse_addresses
 from vault.errors import InvalidInput, Unavailable
 from vault.status import from_rpc_error
 from vault.v1.activation_service_pb2_grpc import ActivationServiceStub
@@ -39,13 +45,25 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
+SHORTEST_TRY_SECONDS = 1.0
+PINGS: tuple[tuple[str, int], ...] = (("grpc.keepalive_time_ms", 10_000), ("grpc.keepalive_timeout_ms", 5_000))
+"""How often an open connection is asked for a sign of life while calls are in flight, and for how long."""
+
+_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", LARGEST_ANSWER_BYTES),
+    ("grpc.use_local_subchannel_pool", 1),  # otherwise clients of one process share one connection
+    ("grpc.enable_retries", 0),  # repeated here, where it is known what is safe
+    # The defaults let a vault that is back wait for up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response")
 
 
 class VaultClient:
-    """The vault's services over one connection; an asynchronous context manager that closes it.
+    """The vault's services over one channel; an asynchronous context manager that closes it.
 
     ``issuance``, ``activation``, ``validation``, ``cards``, ``administration`` and ``audit`` are the typed
     stubs; ``call`` calls them. ``channel`` is the connection itself, for calls that the stubs don't cover.
@@ -97,15 +115,22 @@ class VaultClient:
             VaultError: The kind of it that tells the refusal.
         """
         fill_request_id(request)
+        repeatable = is_repeatable(request)
         clock = asyncio.get_running_loop()
         deadline = clock.time() + (self.timeout_seconds if timeout_seconds is None else timeout_seconds)
         backoff = Backoff()
         while True:
+            left = deadline - clock.time()
+            if isinstance(self.channel, SpreadChannel):
+                await self.channel.settle(min(SETTLE_SECONDS, left))
+                left = deadline - clock.time()
+                if repeatable:
+                    left = min(left, max(left / 2, SHORTEST_TRY_SECONDS))
             try:
-                return await method(request, timeout=max(deadline - clock.time(), 0.001))
+                return await method(request, timeout=max(left, 0.001))
             except grpc.aio.AioRpcError as rpc_error:
                 error = from_rpc_error(rpc_error)
-                if not may_help(error) or not is_repeatable(request):
+                if not may_help(error) or not repeatable:
                     raise error from None
                 wait = backoff.next_wait_seconds(error.retry_seconds)
                 if clock.time() + wait >= deadline:
@@ -168,30 +193,28 @@ def connect(  # noqa: PLR0913  # what a connection takes, each by name
     server_name: str = "",
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
 ) -> VaultClient:
-    """Make a client for the vault at an address; it connects with its first call.
+    """Make a client for the vault at an address, or for several; it connects with its first call.
 
     Args:
-        address: ``host:port``.
+        address: ``host:port``, or several, ``host:port,host:port``, of vaults over one database.
         ca: PEM file of the authority that issued the vault's certificate.
         certificate: PEM file of the caller's certificate.
         private_key: PEM file of the caller's private key.
-        server_name: DNS name that the vault's certificate must carry where it is not the address's host.
+        server_name: DNS name that every vault's certificate must carry where it is not its address's host.
         timeout_seconds: Deadline of a call for which none is given.
 
     Raises:
-        InvalidInput: A file cannot be read.
+        InvalidInput: A file cannot be read, or the address is none.
     """
+    addresses = parse_addresses(address)
     credentials = grpc.ssl_channel_credentials(
         root_certificates=_read(ca), private_key=_read(private_key), certificate_chain=_read(certificate)
     )
-    options: list[tuple[str, str | int]] = [
-        ("grpc.max_receive_message_length", LARGEST_ANSWER_BYTES),
-        ("grpc.use_local_subchannel_pool", 1),  # otherwise clients of one process share one connection
-        ("grpc.enable_retries", 0),  # repeated here, where it is known what is safe
-    ]
+    options: list[tuple[str, str | int]] = [*_OPTIONS, *PINGS]
     if server_name:
         options.append(("grpc.ssl_target_name_override", server_name))
-    channel = grpc.aio.secure_channel(address, credentials, options=options)
+    channels = [grpc.aio.secure_channel(place, credentials, options=options) for place in addresses]
+    channel = channels[0] if len(channels) == 1 else SpreadChannel(channels)
     return VaultClient(channel, timeout_seconds=timeout_seconds)
 
 

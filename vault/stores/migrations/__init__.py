@@ -4,8 +4,8 @@
 2. A step that has been released is never edited; what it got wrong is put right by a later one.
 3. Each step names the oldest release that may run on a database that has it; older ones refuse to start.
 
-Columns are added, backfilled, then relied on: a step leaves the last release working unless it says otherwise by
-its ``oldest_release``. That is why the statements stand here as they were written, and are not made from
+Columns are added, backfilled, then relied on: a step leaves the last release working unless it says otherwise
+by its ``oldest_release``. That is why the statements stand here as they were written, and are not made from
 ``vault.model.shape``, which moves on; a test compares the sum of all steps with it.
 """
 

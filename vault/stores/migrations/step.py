@@ -11,6 +11,7 @@ class Migration(NamedTuple):
     name: str
     oldest_release: str
     sqlite: tuple[str, ...]
+    postgres: tuple[str, ...] = ()
 
 
 def release_number(release: str) -> tuple[int, ...]:

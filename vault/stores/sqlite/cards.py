@@ -74,7 +74,8 @@ class SqliteCards:
     def _few(self, batch_id: bytes, limit: int) -> bool:
         """Return whether reading the whole batch and sorting it beats looking for its cards in order of id.
 
-        The first reads each card of the batch, the second about as many as lie between its next ``limit`` cards.
+        The first reads each card of the batch, the second about as many as lie between its next
+        ``limit`` cards.
         """
         highest = self._table.execute(
             "SELECT max(batch_position) FROM card WHERE batch_id = ?", (batch_id,)

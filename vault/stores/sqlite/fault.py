@@ -31,7 +31,7 @@ def primary_code(error: sqlite3.Error) -> int:
 
 
 def translated(error: BaseException) -> BaseException:
-    """Return what a caller should get for an error: ours where it is the machine's fault, else the error itself."""
+    """Return what a caller gets for an error: ours where it is the machine's fault, else the error itself."""
     if not isinstance(error, sqlite3.Error):
         return error
     ours: VaultError

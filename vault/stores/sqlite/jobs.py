@@ -40,7 +40,7 @@ class SqliteJobs:
         return self._table.execute("SELECT 1 FROM job WHERE state = 1 LIMIT 1").fetchone() is not None
 
     def lease(self, owner: bytes, seconds: float) -> JobRow | None:
-        """Give ``owner`` a job for ``seconds``: its own running one, or else the oldest whose lease has run out.
+        """Give ``owner`` a job for ``seconds``: its own running one, else the oldest whose lease has run out.
 
         Returns None if there is none.
         """

@@ -36,7 +36,7 @@ class SqliteKeys:
         self._versions.update([row])
 
     def use(self, purpose: KeyPurpose, program: str, version: int) -> KeyUseRow | None:
-        """Return the use count of a key version; None if there is none. SQLite has one writer, so it is locked."""
+        """Return a key version's use count; None if there is none. SQLite has one writer, so it is locked."""
         return self._uses.row("WHERE purpose = ? AND program = ? AND version = ?", (purpose, program, version))
 
     def put_use(self, row: KeyUseRow) -> None:

@@ -8,8 +8,8 @@
 import sqlite3
 import time
 
+from vault.stores.lane import Lane, Piece
 from vault.stores.sqlite.fault import translated
-from vault.stores.sqlite.lane import Lane, Piece
 from vault.stores.sqlite.transaction import SqliteTransaction
 
 GROUP_PIECES = 64

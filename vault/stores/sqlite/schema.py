@@ -63,8 +63,8 @@ def check_schema(path: Path, release: str) -> None:
     """Return if a release may run on the database.
 
     Raises:
-        FailedPrecondition: The file is missing, not a vault, not migrated yet, or was migrated by a release that
-            this one is too old for.
+        FailedPrecondition: The file is missing, not a vault, not migrated yet, or was migrated by a release
+            that this one is too old for.
         Unavailable: The file cannot be read.
     """
     if not path.exists():

@@ -18,8 +18,8 @@ class SqliteSerials:
     def claim(self, rows: Sequence[SerialRow]) -> set[str]:
         """Write each row whose program and serial are free, and return the serials that were not.
 
-        Quickest when sorted by serial. A serial that stands in the call twice in a program is not written and is
-        returned.
+        Quickest when sorted by serial. A serial that stands in the call twice in a program is not written
+        and is returned.
         """
         by_program: defaultdict[str, list[SerialRow]] = defaultdict(list)
         for row in rows:

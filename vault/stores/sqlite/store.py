@@ -8,11 +8,11 @@ from typing import Self, TypeVar, cast
 
 import vault
 from vault.errors import Unavailable
+from vault.stores.lane import Lane
 from vault.stores.protocol import Transaction
 from vault.stores.sqlite.checkpoint import Checkpointer
 from vault.stores.sqlite.connection import connect
 from vault.stores.sqlite.fault import translated
-from vault.stores.sqlite.lane import Lane
 from vault.stores.sqlite.reader import Reader
 from vault.stores.sqlite.schema import check_schema
 from vault.stores.sqlite.turn import Turn
@@ -40,8 +40,8 @@ class SqliteStore:
         Args:
             path: The database's file.
             vault_release: The release that asks, such as ``1.2.0``.
-            cache_mib: Page cache of the writing connection in MiB, at least 1: 64 for a worker; a job that fills
-                a database of millions of cards gains up to 256.
+            cache_mib: Page cache of the writing connection in MiB, at least 1: 64 for a worker; a job that
+                fills a database of millions of cards gains up to 256.
 
         Raises:
             FailedPrecondition: The file is missing, not a vault, not migrated, or too new for the release.

@@ -109,7 +109,7 @@ class Table(Generic[RowT]):
 
 
 def padded(keys: Collection[Any]) -> Iterator[list[Any]]:
-    """Yield the keys in sorted lists of a power of two, at most ``KEYS_AT_ONCE``; the last key fills them up."""
+    """Yield the keys in sorted lists of a power of two, at most ``KEYS_AT_ONCE``; the last key fills up."""
     ordered = iter(sorted(keys))
     while values := list(islice(ordered, KEYS_AT_ONCE)):
         size = 1 << (len(values) - 1).bit_length()

@@ -16,7 +16,7 @@ from vault.stores.sqlite.tallies import SqliteTallies
 
 
 class SqliteTransaction:
-    """What a piece of work sees. One object serves piece after piece; ``callbacks`` is the present one's list."""
+    """What a piece of work sees; one object serves piece after piece, ``callbacks`` is the present one's."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.callbacks: list[Callable[[], None]] = []

@@ -1,11 +1,11 @@
 """Runs what writes: pieces of work that arrived together share one commit.
 
-1. The pieces of a group are those that waited when the group began, up to 256 and as many as fit in about
-   25 ms; nobody waits for more to arrive.
+1. The pieces of a group are those that waited when the group began, up to 256 and as many as fit in about 25
+   ms; nobody waits for more to arrive.
 2. A piece that raises is undone alone (a savepoint of its own), and its callbacks have run before the next
    piece does.
-3. If the transaction cannot begin or end, every piece of the group gets ``Unavailable``, and all their callbacks
-   have run, newest piece first, before any other work of this process does.
+3. If the transaction cannot begin or end, every piece of the group gets ``Unavailable``, and all their
+   callbacks have run, newest piece first, before any other work of this process does.
 4. Processes take turns by ``Turn`` before BEGIN IMMEDIATE, so SQLite's lock is never polled among them.
 """
 
@@ -13,8 +13,8 @@ import sqlite3
 import time
 from collections.abc import Callable
 
+from vault.stores.lane import Lane, Piece
 from vault.stores.sqlite.fault import translated, undone
-from vault.stores.sqlite.lane import Lane, Piece
 from vault.stores.sqlite.transaction import SqliteTransaction
 from vault.stores.sqlite.turn import Turn
 

@@ -1,7 +1,7 @@
 """A thread that serves pieces of work from a queue, and tells the event loops of their outcome.
 
-1. Pieces are served in the order in which they were given, and each gets exactly one outcome, even when the
-   serving itself fails or the lane closes.
+1. Pieces are served in the order in which they were given, those to be served again before all others, and
+   each gets exactly one outcome, even when the serving itself fails or the lane closes.
 2. A loop is woken once for all the outcomes of one serving.
 3. Whoever stopped waiting, or whose loop has closed, disturbs nobody.
 
@@ -11,8 +11,8 @@ The thread starts with the first lane object and does not survive a fork: make l
 import asyncio
 import contextlib
 import threading
-from collections import defaultdict
-from collections.abc import Callable
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -22,7 +22,7 @@ from vault.errors import Unavailable
 class Piece:
     """One piece of work on its way, its outcome, and what to call if its writes are lost."""
 
-    __slots__ = ("callbacks", "fault", "future", "loop", "result", "work")
+    __slots__ = ("attempts", "callbacks", "fault", "future", "loop", "result", "work")
 
     def __init__(
         self, work: Callable[[Any], Any], loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any]
@@ -33,23 +33,31 @@ class Piece:
         self.result: Any = None
         self.fault: BaseException | None = None
         self.callbacks: list[Callable[[], None]] = []
+        self.attempts = 0
 
     def fail(self, fault: BaseException) -> None:
         """Give the piece its fault and run its callbacks, the last registered first."""
         if isinstance(fault, StopIteration):  # a future cannot carry one
             fault = RuntimeError("the work raised StopIteration")
         self.fault = fault
+        self.undo(fault)
+
+    def undo(self, reason: BaseException) -> None:
+        """Forget the result and run the callbacks, the last registered first, since what was written is undone."""
         self.result = None
         callbacks, self.callbacks = self.callbacks, []
         for callback in reversed(callbacks):
             try:
                 callback()
-            except Exception as error:  # noqa: BLE001  the others must run, and the piece's own fault counts more
-                fault.add_note(f"a callback on failure raised {type(error).__name__} as well")
+            except Exception as error:  # noqa: BLE001  the others must run, and the reason counts more
+                reason.add_note(f"a callback on failure raised {type(error).__name__} as well")
 
 
 Serve = Callable[[list[Piece], "Lane"], None]
-"""Serves the first piece of the list, and whatever it adds to the list from the lane; must settle them all."""
+"""Serves the first piece of the list, and whatever it adds to the list from the lane.
+
+Each piece must be settled, or taken out of the list and given to ``Lane.again``.
+"""
 
 
 class Lane:
@@ -66,6 +74,7 @@ class Lane:
         self._serve = serve
         self._finish = finish
         self._queue: SimpleQueue[Piece | None] = SimpleQueue()
+        self._repeated: deque[Piece] = deque()
         self._gate = threading.Lock()
         self._closed = False
         self._ended = False
@@ -89,16 +98,22 @@ class Lane:
 
     def waiting(self) -> int:
         """Return about how many pieces wait."""
-        return self._queue.qsize()
+        return len(self._repeated) + self._queue.qsize()
 
     def take(self) -> Piece | None:
         """Return the next piece that waits, on the lane's own thread; None if there is none."""
+        if self._repeated:
+            return self._repeated.popleft()
         try:
             piece = self._queue.get_nowait()
         except Empty:
             return None
         self._ended = self._ended or piece is None
         return piece
+
+    def again(self, pieces: Iterable[Piece]) -> None:
+        """Have pieces served once more, in their order and before all others; on the lane's own thread."""
+        self._repeated.extend(pieces)
 
     async def close(self) -> None:
         """Serve what was submitted before, then end the thread. May be called again."""
@@ -109,7 +124,7 @@ class Lane:
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
-        while not self._ended and (first := self._queue.get()) is not None:
+        while (first := self._next()) is not None:
             group = [first]
             try:
                 self._serve(group, self)
@@ -120,6 +135,12 @@ class Lane:
             _tell(group)
             del group, first
         self._finish()
+
+    def _next(self) -> Piece | None:
+        """Wait for the next piece; None when there will be no more."""
+        if self._repeated:
+            return self._repeated.popleft()
+        return None if self._ended else self._queue.get()
 
 
 def _tell(group: list[Piece]) -> None:

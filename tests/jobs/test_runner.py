@@ -1,0 +1,273 @@
+"""Jobs under trouble: lanes that die, stores that fail, programs that stop, several lanes at once."""
+
+import asyncio
+import itertools
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.contracts.faults import FaultyStore, Moment
+from tests.service.invariants import check_invariants
+from tests.workshop import Workshop, workshop
+from vault.errors import IntegrityFailure, Unavailable
+from vault.jobs import runner
+from vault.model.states import BatchState, JobState
+from vault.stores.protocol import Store, Transaction
+
+T = TypeVar("T")
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make many chunks of small batches."""
+    monkeypatch.setattr(runner, "FIRST_CHUNK", 10)
+    monkeypatch.setattr(runner, "LARGEST_CHUNK", 20)
+    monkeypatch.setattr(runner, "IDLE_SECONDS", 0.02)
+
+
+def _running(shop: Workshop) -> bool:
+    return bool(shop.database.rows("job", state=JobState.RUNNING))
+
+
+def _expire_leases(shop: Workshop) -> None:
+    """Let the time pass after which a lease runs out."""
+    for row in shop.database.rows("job", state=JobState.RUNNING):
+        shop.database.put("job", row["rowid"], lease_until_ms=0)
+
+
+async def test_chunks_follow_each_other_without_a_gap_and_grow_to_fit_the_box(shop: Workshop) -> None:
+    await shop.program()
+    await shop.issued_batch(500)
+    sizes = [len(event.items) for event in await shop.all_events() if event.action == "job/ISSUE_BATCH"]
+    assert sum(sizes) == 500
+    assert max(sizes) <= 20
+    assert await check_invariants(shop) == 500
+
+
+async def test_what_was_prepared_ahead_is_used_while_chunks_change_their_size(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "LARGEST_CHUNK", 4000)
+    await shop.program()
+    prepared = 0
+    prepare = shop.parts.issuer.prepare
+
+    def counting(*args: object) -> object:
+        nonlocal prepared
+        prepared += len(args[2])  # type: ignore[arg-type]
+        return prepare(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(shop.parts.issuer, "prepare", counting)
+    await shop.issued_batch(3000)
+    assert prepared == 3000
+
+
+async def test_a_lane_that_dies_between_chunks_leaves_its_job_to_another(shop: Workshop) -> None:
+    await shop.program()
+    view = await shop.batch(300)
+    for killed in range(4):
+        lane = asyncio.create_task(shop.runner().run(asyncio.Event()))
+        while shop.database.count("card") < 50 * (killed + 1):  # noqa: ASYNC110  the database tells nobody
+            await asyncio.sleep(0)
+        lane.cancel()
+        await asyncio.gather(lane, return_exceptions=True)
+        before = shop.database.count("card")
+        await check_invariants(shop)
+        assert before < 300
+        _expire_leases(shop)
+    await shop.work_all()
+    assert await check_invariants(shop) == 300
+    assert (await shop.batches.get(shop.call(), "netcash", view.row.batch_id)).row.state == BatchState.READY
+
+
+async def test_a_job_under_a_lease_is_left_alone(shop: Workshop) -> None:
+    await shop.program()
+    await shop.batch(10)
+    (job,) = shop.database.rows("job")
+    shop.database.put("job", job["rowid"], lease_owner=bytes(16), lease_until_ms=1 << 60)
+    stop = asyncio.Event()
+    lane = asyncio.create_task(shop.runner().run(stop))
+    await asyncio.sleep(0.1)
+    assert shop.database.count("card") == 0
+    _expire_leases(shop)
+    while _running(shop):  # noqa: ASYNC110  the database tells nobody
+        await asyncio.sleep(0.01)
+    stop.set()
+    await lane
+    assert await check_invariants(shop) == 10
+
+
+async def test_a_lane_whose_lease_was_taken_writes_nothing_more(shop: Workshop) -> None:
+    await shop.program()
+    await shop.batch(400)
+    stop = asyncio.Event()
+    lanes = [asyncio.create_task(shop.runner().run(stop)) for _ in range(3)]
+    while _running(shop):
+        _expire_leases(shop)
+        await asyncio.sleep(0.003)
+    stop.set()
+    await asyncio.gather(*lanes)
+    assert await check_invariants(shop) == 400
+
+
+async def test_lanes_of_several_processes_share_the_jobs(tmp_path: Path) -> None:
+    async with workshop(tmp_path) as one, workshop(tmp_path) as other:
+        await one.program()
+        views = [await one.batch(60) for _ in range(4)]
+        await asyncio.gather(one.work_all(), other.work_all())
+        for view in views:
+            assert (await other.batches.get(other.call(), "netcash", view.row.batch_id)).issued == 60
+        assert await check_invariants(one) == 240
+
+
+async def test_a_stopped_lane_gives_its_job_back_at_once(shop: Workshop) -> None:
+    await shop.program()
+    await shop.batch(300)
+    await shop.work(lambda: shop.database.count("card") > 0)
+    (job,) = shop.database.rows("job")
+    assert (job["state"], job["lease_owner"], job["lease_until_ms"]) == (JobState.RUNNING, None, 0)
+    await shop.work_all()
+    assert await check_invariants(shop) == 300
+
+
+async def test_a_job_waits_while_its_program_is_stopped_and_holds_no_other_up(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "WAIT_SECONDS", 0.05)
+    await shop.program()
+    await shop.program("other")
+    stopped = await shop.batch(100)
+    await shop.work(lambda: shop.database.count("card") > 0)
+    before = shop.database.count("card")
+    await shop.programs.turn(shop.call(), "netcash", "stop", note="", etag="")
+    other = await shop.batch(100, "other")
+    await shop.work(lambda: shop.database.rows("batch", batch_id=other.row.batch_id)[0]["state"] == BatchState.READY)
+    assert shop.database.count("card") == before + 100
+    await shop.programs.turn(shop.call(), "netcash", "start", note="", etag="")
+    await shop.work_all()
+    assert (await shop.batches.get(shop.call(), "netcash", stopped.row.batch_id)).issued == 100
+    assert await check_invariants(shop) == await check_invariants(shop, "other") == 100
+
+
+async def test_a_job_fails_for_good_when_its_program_is_closed_and_can_be_cancelled(shop: Workshop) -> None:
+    await shop.program()
+    view = await shop.batch(100)
+    await shop.work(lambda: shop.database.count("card") > 0)
+    await shop.programs.turn(shop.call(), "netcash", "close", note="", etag="")
+    await shop.work_all()
+    (job,) = shop.database.rows("job")
+    assert (job["state"], job["error_count"], job["last_error"]) == (JobState.FAILED, 1, "PROGRAM_CLOSED")
+    await check_invariants(shop)
+    await shop.batches.cancel(shop.call(), "netcash", view.row.batch_id, "", validate_only=False)
+    await shop.work_all()
+    await check_invariants(shop)
+
+
+async def test_closing_fails_loudly_when_a_card_was_forged(shop: Workshop) -> None:
+    await shop.program()
+    view = await shop.issued_batch(5)
+    card = shop.database.rows("card")[3]
+    shop.database.put("card", card["rowid"], usage=3)
+    await shop.batches.cancel(shop.call(), "netcash", view.row.batch_id, "", validate_only=False)
+    await shop.work_all()
+    job = shop.database.rows("job")[1]
+    assert (job["state"], job["last_error"]) == (JobState.FAILED, "ROW_TAG")
+
+
+async def test_a_forged_job_is_not_worked_and_holds_no_other_up(shop: Workshop) -> None:
+    await shop.program()
+    forged = await shop.batch(10)
+    honest = await shop.batch(10)
+    for column, value in (("kind", 77), ("total_count", 20), ("cursor", 5)):
+        (job,) = shop.database.rows("job", subject=forged.row.batch_id)
+        shop.database.put("job", job["rowid"], **{column: value}, lease_until_ms=0)
+        await shop.work(lambda: not shop.database.rows("job", subject=honest.row.batch_id, state=JobState.RUNNING))
+        shop.database.put("job", job["rowid"], **{column: job[column]})
+    shop.database.put("job", job["rowid"], done_count=1)
+    with pytest.raises(IntegrityFailure):
+        await shop.batches.get(shop.call(), "netcash", forged.row.batch_id)
+    assert shop.database.count("card") == 10
+
+
+class _Down(FaultyStore):
+    """A store that cannot be written while ``down``."""
+
+    down = False
+
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
+        if self.down:
+            raise Unavailable("the store is down")
+        return await super().transact(work)
+
+
+async def test_a_lane_outlives_a_store_that_is_down_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "PATIENCE", 2)
+    stores: list[_Down] = []
+
+    def wrap(store: Store) -> Store:
+        stores.append(_Down(store))
+        return stores[0]
+
+    async with workshop(tmp_path, wrap=wrap) as shop:
+        await shop.program()
+        await shop.batch(300)
+        stop = asyncio.Event()
+        lane = asyncio.create_task(shop.runner().run(stop))
+        for _ in range(2):
+            before = shop.database.count("card")
+            while shop.database.count("card") <= before + 20:  # noqa: ASYNC110  the database tells nobody
+                await asyncio.sleep(0.001)
+            stores[0].down = True
+            await asyncio.sleep(0.3)
+            stores[0].down = False
+            _expire_leases(shop)
+        while _running(shop):  # noqa: ASYNC110  the database tells nobody
+            await asyncio.sleep(0.01)
+        stop.set()
+        await lane
+        assert await check_invariants(shop) == 300
+
+
+@pytest.mark.parametrize("moment", list(Moment))
+async def test_a_batch_is_whole_whichever_call_to_the_store_fails(tmp_path: Path, moment: Moment) -> None:
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    async with workshop(begun) as shop:
+        await shop.program()
+        batch_id = (await shop.batch(12)).row.batch_id
+    for fail_at in itertools.count(1):
+        folder = tmp_path / str(fail_at)
+        shutil.copytree(begun, folder)
+        stores: list[FaultyStore] = []
+
+        def wrap(store: Store, stores: list[FaultyStore] = stores, fail_at: int = fail_at) -> Store:
+            stores.append(FaultyStore(store, fail_at, moment))
+            return stores[0]
+
+        async with workshop(folder, wrap=wrap) as shop:
+            await _work_off(shop)
+            reached, stores[0].fail_at = stores[0].failed, None
+            assert await check_invariants(shop) == 12
+            assert (await shop.batches.get(shop.call(), "netcash", batch_id)).row.state == BatchState.READY
+        shutil.rmtree(folder)
+        if not reached:
+            break
+    assert fail_at > 20
+
+
+async def _work_off(shop: Workshop) -> None:
+    """Run one lane until the job is done; a lease that a failure left behind runs out early."""
+    stop = asyncio.Event()
+    lane = asyncio.create_task(shop.runner().run(stop))
+    for _ in range(1000):
+        if not _running(shop):
+            break
+        await asyncio.sleep(0.005)
+        _expire_leases(shop)
+    stop.set()
+    await asyncio.gather(lane, return_exceptions=True)
