@@ -10,6 +10,7 @@ from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from tests.service.database import Database
+from tests.service.postgres_database import PostgresDatabase
 from vault.audit.log import Log
 from vault.client.package import open_package
 from vault.codes.format import CodeFormat
@@ -46,6 +47,7 @@ from vault.service.redemption import Redemptions
 from vault.service.reveal import Reveal
 from vault.service.select import Selector
 from vault.service.validation import Validation
+from vault.stores.postgres import Address, PostgresStore
 from vault.stores.protocol import Store
 from vault.stores.sqlite import SqliteStore, migrate
 from vault.wiring.job_process import kinds
@@ -81,9 +83,9 @@ class Package(NamedTuple):
 class Workshop:
     """The services of one vault, and short ways to use them."""
 
-    def __init__(self, parts: Parts, clock: Clock, database: Path) -> None:
+    def __init__(self, parts: Parts, clock: Clock, database: Database) -> None:
         self.parts = parts
-        self.database = Database(database)
+        self.database = database
         self.clock = clock
         recorder, random = parts.recorder, parts.random
         self.recorder = recorder
@@ -107,7 +109,7 @@ class Workshop:
     def restarted(self, bound: int = 2**32) -> "Workshop":
         """Return what another process would be over the same store: nothing in memory yet."""
         parts = parts_over(self.store, self.parts.custody, self.clock, bound=bound)
-        return Workshop(parts, self.clock, self.database.path)
+        return Workshop(parts, self.clock, self.database)
 
     def call(
         self,
@@ -225,6 +227,15 @@ def parts_over(
     )
 
 
+def _open(path: Path) -> tuple[Store, Database]:
+    migrate(path)
+    return SqliteStore.open(path), Database(path)
+
+
+def _open_postgres(address: Address) -> tuple[Store, Database]:
+    return PostgresStore.open(address), PostgresDatabase(address.dsn)
+
+
 @asynccontextmanager
 async def workshop(
     folder: Path,
@@ -232,15 +243,18 @@ async def workshop(
     bound: int = 2**32,
     random: Callable[[int], bytes] = os.urandom,
     wrap: Callable[[Store], Store] = lambda store: store,
+    address: Address | None = None,
 ) -> AsyncIterator[Workshop]:
-    """Open a vault in a folder, making it first if it is not there; ``wrap`` may put something around its store."""
-    root, database = folder / "root.key", folder / "vault.db"
+    """Open a vault in a folder, making it first if it is not there; ``wrap`` may put something around its store.
+
+    With an ``address`` its records live in that PostgreSQL database, which is migrated.
+    """
+    root = folder / "root.key"
     if not root.exists():
         FileCustody.create(root)
     custody = FileCustody(root)
-    migrate(database)
     clock = Clock()
-    store = SqliteStore.open(database)
+    store, database = _open(folder / "vault.db") if address is None else _open_postgres(address)
     try:
         keys = KeyMaker(custody, os.urandom)
         await store.transact(lambda tx: initialise(tx, keys, random=os.urandom, now_ms=clock.now_ms))

@@ -8,6 +8,7 @@
 Whether a named file may be used is for its reader to say; here it only has to be there.
 """
 
+import re
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -47,13 +48,23 @@ kind = "file"
 root_key = "root.key"
 
 [store]
-# Where records live: "sqlite".
+# Where records live: "sqlite", a file for the vault of one machine, or "postgres", a database for several.
 kind = "sqlite"
-# The database's file; it is made by `cardvault migrate`.
+# SQLite: the database's file; it is made by `cardvault migrate`.
 path = "vault.db"
+# PostgreSQL: where the database is, in libpq's key words, and never its password. Of several hosts the one that
+# takes writes is used; over a network sslmode is verify-full unless it says require or verify-ca.
+dsn = "host=/var/run/postgresql dbname=cardvault user=cardvault"
+# PostgreSQL: the file that holds the password, "" for none; others must not be able to read it. Read for every
+# connection.
+password_file = ""
+# PostgreSQL: seconds that a statement or a commit may take, 1 to 600; then its connection is dropped.
+deadline_seconds = 10
+# PostgreSQL: statements kept prepared on each connection, 0 to 1000; 0 behind PgBouncer in transaction mode.
+prepared_statements = 100
 
 [limits]
-# Encryptions under one version of a key-encryption key before the next version takes over, 1000 to 4294967296
+# Encryptions under one version of a key-encryption key before the next version takes over, 2000 to 4294967296
 # (2 to the 32, NIST SP 800-38D section 8.3).
 wraps_per_key = 4294967296
 # Hours for which a request can be sent again and gets the same result, 1 to 720.
@@ -103,15 +114,19 @@ class CustodyConfig:
 class StoreConfig:
     """Where records live."""
 
-    kind: str = field(default="sqlite", metadata={"choices": ("sqlite",)})
-    path: Path
+    kind: str = field(default="sqlite", metadata={"choices": ("sqlite", "postgres")})
+    path: Path = Path("vault.db")
+    dsn: str = "host=/var/run/postgresql dbname=cardvault user=cardvault"
+    password_file: Path | None = field(default=None, metadata={**_EXISTING, "optional": True})
+    deadline_seconds: int = field(default=10, metadata={"least": 1, "most": 600})
+    prepared_statements: int = field(default=100, metadata={"least": 0, "most": 1000})
 
 
 @dataclass(frozen=True, kw_only=True)
 class LimitsConfig:
     """How much and how long."""
 
-    wraps_per_key: int = field(default=2**32, metadata={"least": 1000, "most": 2**32})
+    wraps_per_key: int = field(default=2**32, metadata={"least": 2000, "most": 2**32})
     request_hours: int = field(default=24, metadata={"least": 1, "most": 720})
 
 
@@ -185,20 +200,24 @@ def _section(kind: type[T], table: object, section: str, folder: Path) -> T:
         elif setting.default is MISSING:
             message = f"{where} is missing"
             raise _refused(message, where)
+        elif isinstance(setting.default, Path):
+            found[name] = folder / setting.default
     return kind(**found)
 
 
-def _value(value: object, kind: type, rules: Mapping[str, Any], where: str, folder: Path) -> object:
+def _value(value: object, kind: object, rules: Mapping[str, Any], where: str, folder: Path) -> object:
     if kind is int:
         # A TOML true is a Python int too.
         if not isinstance(value, int) or isinstance(value, bool) or not rules["least"] <= value <= rules["most"]:
             message = f"{where} must be a whole number from {rules['least']} to {rules['most']}"
             raise _refused(message, where)
         return value
+    if value == "" and rules.get("optional"):
+        return None
     if not isinstance(value, str) or not value or "\0" in value:
         message = f"{where} must be text in quotes"
         raise _refused(message, where)
-    if kind is Path:
+    if kind in (Path, Path | None):
         found = folder / Path(value).expanduser()
         if rules.get("exists") and not found.is_file():
             message = f"{where} names {found}, which is not there or is no file"
@@ -209,6 +228,9 @@ def _value(value: object, kind: type, rules: Mapping[str, Any], where: str, fold
         raise _refused(message, where)
     if where == "server.address":
         _check_address(value, where)
+    if where == "store.dsn" and re.search(r"password|://", value):
+        message = f"{where} must be libpq's key words without a password, which belongs into store.password_file"
+        raise _refused(message, where)
     return value
 
 

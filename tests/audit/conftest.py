@@ -1,3 +1,3 @@
-from tests.service.shop import shop
+from tests.service.shop import shop, shop_address
 
-__all__ = ["shop"]
+__all__ = ["shop", "shop_address"]

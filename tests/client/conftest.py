@@ -20,14 +20,14 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Peer:
     """The server: services are added, then it is started."""
 
-    def __init__(self, certificates: Path) -> None:
+    def __init__(self, certificates: Path, port: int = 0) -> None:
         self.certificates = certificates
         self.server = grpc.aio.server()
         read = {name: (certificates / name).read_bytes() for name in ("server.key", "server.pem", "ca.pem")}
         credentials = grpc.ssl_server_credentials(
             [(read["server.key"], read["server.pem"])], read["ca.pem"], require_client_auth=True
         )
-        self.port = self.server.add_secure_port("127.0.0.1:0", credentials)
+        self.port = self.server.add_secure_port(f"127.0.0.1:{port}", credentials)
 
     async def client(self, *, timeout_seconds: float = 5.0, host: str = "localhost") -> VaultClient:
         await self.server.start()

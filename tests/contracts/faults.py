@@ -75,6 +75,11 @@ class FaultyStore:
         async with self._alone:
             return await self._inner.read(lambda tx: work(cast("Transaction", _FaultyTransaction(self, tx, []))))
 
+    async def look(self, work: Callable[[Transaction], T]) -> T:
+        """Run short work that only reads; its record calls count."""
+        async with self._alone:
+            return await self._inner.look(lambda tx: work(cast("Transaction", _FaultyTransaction(self, tx, []))))
+
     async def close(self) -> None:
         """Close the store beneath."""
         await self._inner.close()

@@ -46,6 +46,7 @@ TRIPS: Mapping[str, _Trip] = MappingProxyType(
         "request": _Trip(
             lambda tx, row: tx.requests.insert(row), lambda tx, row: tx.requests.get(row.principal, row.request_id)
         ),
+        "root_copy": _Trip(lambda tx, row: tx.root_copies.put(row), lambda tx, row: tx.root_copies.all()[0]),
         "audit_event": _Trip(
             lambda tx, row: tx.audit.append([row]),
             lambda tx, row: tx.audit.page(row.program, row.recorded_ms, row.recorded_ms + 1, None, 1)[0],

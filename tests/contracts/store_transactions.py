@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.contracts.samples import PROGRAM, TAG, program, request
+from tests.contracts.samples import PROGRAM, TAG, batch, card, new_id, program, request
 from vault.errors import AlreadyExists, Unavailable
-from vault.model.rows import TallyRow
+from vault.model.rows import CardRow, TallyRow
 from vault.stores.protocol import Store, Transaction
 
 
@@ -78,6 +78,47 @@ class TransactionContract:
         await store.transact(count)
         await asyncio.gather(*(one.transact(count) for one in (store, another) for _ in range(100)))
         assert await slots(store) == {0: 201}
+
+    async def test_changes_of_one_card_from_what_was_read_lose_none(self, store: Store, another: Store) -> None:
+        row, batch_row = card(new_id()), batch(new_id())
+
+        def prepare(tx: Transaction) -> None:
+            tx.cards.insert([row])
+            tx.batches.insert(batch_row)
+
+        def change(tx: Transaction) -> None:
+            (now,) = tx.cards.get(PROGRAM, [row.card_id]).values()
+            tx.cards.update([now._replace(revision=now.revision + 1)])
+            held = tx.batches.get(batch_row.batch_id)
+            assert held is not None
+            tx.batches.update(held._replace(revision=held.revision + 1))
+
+        await store.transact(prepare)
+        await asyncio.gather(*(one.transact(change) for one in (store, another) for _ in range(50)))
+        (now,) = (await store.read(lambda tx: tx.cards.get(PROGRAM, [row.card_id]))).values()
+        held = await store.read(lambda tx: tx.batches.get(batch_row.batch_id))
+        assert now.revision == 101
+        assert held is not None
+        assert held.revision == 101
+
+    async def test_works_that_change_the_same_cards_in_opposite_order_all_happen(
+        self, store: Store, another: Store
+    ) -> None:
+        rows = [card(new_id()) for _ in range(4)]
+
+        def change(order: list[CardRow]) -> Callable[[Transaction], None]:
+            def work(tx: Transaction) -> None:
+                for row in order:
+                    (now,) = tx.cards.get(PROGRAM, [row.card_id]).values()
+                    tx.cards.update([now._replace(revision=now.revision + 1)])
+
+            return work
+
+        await store.transact(lambda tx: tx.cards.insert(rows))
+        works = [one.transact(change(order)) for one, order in ((store, rows), (another, rows[::-1])) for _ in range(10)]
+        await asyncio.gather(*works)
+        found = await store.read(lambda tx: tx.cards.get(PROGRAM, [row.card_id for row in rows]))
+        assert {row.revision for row in found.values()} == {21}
 
     async def test_of_works_that_wait_together_one_that_raises_is_undone_alone(self, store: Store) -> None:
         order: list[str] = []

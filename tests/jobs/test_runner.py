@@ -12,7 +12,7 @@ import pytest
 from tests.contracts.faults import FaultyStore, Moment
 from tests.service.invariants import check_invariants
 from tests.workshop import Workshop, workshop
-from vault.errors import IntegrityFailure, Unavailable
+from vault.errors import FailedPrecondition, IntegrityFailure, Unavailable
 from vault.jobs import runner
 from vault.model.states import BatchState, JobState
 from vault.stores.protocol import Store, Transaction
@@ -47,7 +47,7 @@ async def test_chunks_follow_each_other_without_a_gap_and_grow_to_fit_the_box(sh
     assert await check_invariants(shop) == 500
 
 
-async def test_what_was_prepared_ahead_is_used_while_chunks_change_their_size(
+async def test_every_card_that_is_prepared_is_written_while_chunks_change_their_size(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "LARGEST_CHUNK", 4000)
@@ -125,12 +125,12 @@ async def test_lanes_of_several_processes_share_the_jobs(tmp_path: Path) -> None
 
 async def test_a_stopped_lane_gives_its_job_back_at_once(shop: Workshop) -> None:
     await shop.program()
-    await shop.batch(300)
+    await shop.batch(1000)
     await shop.work(lambda: shop.database.count("card") > 0)
     (job,) = shop.database.rows("job")
     assert (job["state"], job["lease_owner"], job["lease_until_ms"]) == (JobState.RUNNING, None, 0)
     await shop.work_all()
-    assert await check_invariants(shop) == 300
+    assert await check_invariants(shop) == 1000
 
 
 async def test_a_job_waits_while_its_program_is_stopped_and_holds_no_other_up(
@@ -139,22 +139,23 @@ async def test_a_job_waits_while_its_program_is_stopped_and_holds_no_other_up(
     monkeypatch.setattr(runner, "WAIT_SECONDS", 0.05)
     await shop.program()
     await shop.program("other")
-    stopped = await shop.batch(100)
+    stopped = await shop.batch(1000)
     await shop.work(lambda: shop.database.count("card") > 0)
     before = shop.database.count("card")
+    assert before < 1000
     await shop.programs.turn(shop.call(), "netcash", "stop", note="", etag="")
     other = await shop.batch(100, "other")
     await shop.work(lambda: shop.database.rows("batch", batch_id=other.row.batch_id)[0]["state"] == BatchState.READY)
     assert shop.database.count("card") == before + 100
     await shop.programs.turn(shop.call(), "netcash", "start", note="", etag="")
     await shop.work_all()
-    assert (await shop.batches.get(shop.call(), "netcash", stopped.row.batch_id)).issued == 100
-    assert await check_invariants(shop) == await check_invariants(shop, "other") == 100
+    assert (await shop.batches.get(shop.call(), "netcash", stopped.row.batch_id)).issued == 1000
+    assert (await check_invariants(shop), await check_invariants(shop, "other")) == (1000, 100)
 
 
 async def test_a_job_fails_for_good_when_its_program_is_closed_and_can_be_cancelled(shop: Workshop) -> None:
     await shop.program()
-    view = await shop.batch(100)
+    view = await shop.batch(1000)
     await shop.work(lambda: shop.database.count("card") > 0)
     await shop.programs.turn(shop.call(), "netcash", "close", note="", etag="")
     await shop.work_all()
@@ -164,6 +165,21 @@ async def test_a_job_fails_for_good_when_its_program_is_closed_and_can_be_cancel
     await shop.batches.cancel(shop.call(), "netcash", view.row.batch_id, "", validate_only=False)
     await shop.work_all()
     await check_invariants(shop)
+
+
+async def test_a_job_that_was_cancelled_does_not_fail_as_well(shop: Workshop) -> None:
+    await shop.program()
+    view = await shop.batch(10)
+    lane = shop.runner()
+    job = await lane._lease()
+    assert job is not None
+    await shop.batches.cancel(shop.call(), "netcash", view.row.batch_id, "", validate_only=False)
+    await lane._fail(job, FailedPrecondition("the batch is not being issued", reason="BATCH_ENDED"))
+    (issuing, closing) = shop.database.rows("job")
+    assert (issuing["state"], issuing["error_count"]) == (JobState.CANCELLED, 0)
+    assert closing["state"] == JobState.RUNNING
+    event = (await shop.all_events())[-1]
+    assert (event.status, event.reason) == ("OK", "LOST")
 
 
 async def test_closing_fails_loudly_when_a_card_was_forged(shop: Workshop) -> None:
@@ -203,10 +219,8 @@ class _Down(FaultyStore):
         return await super().transact(work)
 
 
-async def test_a_lane_outlives_a_store_that_is_down_for_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner, "PATIENCE", 2)
+async def test_a_lane_outlives_a_store_that_is_down_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "PATIENCE", 0)
     stores: list[_Down] = []
 
     def wrap(store: Store) -> Store:
@@ -215,7 +229,7 @@ async def test_a_lane_outlives_a_store_that_is_down_for_long(
 
     async with workshop(tmp_path, wrap=wrap) as shop:
         await shop.program()
-        await shop.batch(300)
+        await shop.batch(1000)
         stop = asyncio.Event()
         lane = asyncio.create_task(shop.runner().run(stop))
         for _ in range(2):
@@ -230,7 +244,7 @@ async def test_a_lane_outlives_a_store_that_is_down_for_long(
             await asyncio.sleep(0.01)
         stop.set()
         await lane
-        assert await check_invariants(shop) == 300
+        assert await check_invariants(shop) == 1000
 
 
 @pytest.mark.parametrize("moment", list(Moment))

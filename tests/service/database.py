@@ -30,8 +30,8 @@ class Database:
         """Return the rows of a table whose columns have the values given, in order of their rowids."""
         where = " AND ".join(f"{name} IS ?" for name in equal) or "1"
         with self._open() as connection:
-            found = connection.execute(f"SELECT rowid, * FROM {table} WHERE {where} ORDER BY rowid", [*equal.values()])
-            return [dict(row) for row in found]
+            statement = f"SELECT rowid AS rowid, * FROM {table} WHERE {where} ORDER BY rowid"
+            return [dict(row) for row in connection.execute(statement, [*equal.values()])]
 
     def count(self, table: str) -> int:
         """Count the rows of a table."""

@@ -6,10 +6,17 @@ from pathlib import Path
 import pytest
 
 from tests.workshop import Workshop, workshop
+from vault.stores.postgres import Address
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def shop_address(request: pytest.FixtureRequest) -> Address | None:
+    """Choose the store that ``shop`` has: every test that asks for it runs on each."""
+    return request.getfixturevalue("address") if request.param == "postgres" else None
 
 
 @pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Workshop]:
+async def shop(tmp_path: Path, shop_address: Address | None) -> AsyncIterator[Workshop]:
     """Open a new vault."""
-    async with workshop(tmp_path) as made:
+    async with workshop(tmp_path, address=shop_address) as made:
         yield made

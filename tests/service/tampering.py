@@ -4,7 +4,9 @@ Every operation raises ``IntegrityFailure`` if the row that it is given was refu
 ``before`` is the row as the vault wrote it, ``after`` as it now stands.
 """
 
+import contextlib
 import itertools
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,12 +15,14 @@ from uuid import UUID
 from tests.audit.chains import verify_chains
 from tests.workshop import START_MS, Workshop, workshop
 from vault.codes.format import CodeFormat
-from vault.errors import IntegrityFailure
+from vault.custody.file import FileCustody
+from vault.errors import FailedPrecondition, IntegrityFailure
 from vault.model.states import CardState, CheckAlgorithm, Detail, KeyPurpose, Usage
 from vault.service import rules
 from vault.service.delivery import Delivery
 from vault.service.events import EventFilter
 from vault.service.issue import CardPlan
+from vault.service.rootcopies import confirm, unconfirmed
 from vault.service.select import Selector
 
 Row = Mapping[str, Any]
@@ -66,13 +70,16 @@ async def build(folder: Path) -> dict[bytes, bytes]:
             for cards in (3, 4):
                 view = await shop.issued_batch(cards, name)
                 await shop.package(view.row.batch_id, program=name)
-            shop.clock.advance(1)
-            await shop.batch(5, name)
-            for count in (BOUND // 4, BOUND // 2, BOUND * 9 // 10):
+            for count in (BOUND // 4, BOUND // 2, BOUND * 17 // 20):
                 await shop.parts.budget.reserve(name, count)
             keyring = (await shop.store.read(shop.recorder.catalogue.at)).keyring
             (digester,) = keyring.digesters(name)
             digits.update({digester.digest(digits[card_id]): digits[card_id] for card_id in (spent, *marked)})
+    async with workshop(folder, bound=BOUND) as shop:
+        for name in ("netcash", "other"):
+            shop.clock.advance(1)
+            await shop.batch(5, name)
+        await confirm(shop.recorder, shop.parts.custody, FileCustody(folder / "root.key"), os.urandom)
     return digits
 
 
@@ -104,7 +111,7 @@ async def _seal(case: Tampered) -> None:
 
 
 async def _export(case: Tampered) -> None:
-    await case.shop.package(case.after["batch_id"], program=case.after["program"])
+    await case.shop.package(case.after["batch_id"], program=case.before["program"])
 
 
 async def _record(case: Tampered) -> None:
@@ -148,12 +155,18 @@ async def _lease(case: Tampered) -> None:
 async def _retry(case: Tampered) -> None:
     shop, row = case.shop, case.after
     call = shop.call("Issue", request_id=UUID(bytes=row["request_id"]), principal=row["principal"])
-    await shop.issue(call=call)
+    with contextlib.suppress(FailedPrecondition):  # the cards have changed since, but the request is believed
+        await shop.issue(call=call)
 
 
 async def _audit(case: Tampered) -> None:
     await case.shop.events.page(case.shop.call(), EventFilter(), None, EVERYTHING)
     await verify_chains(case.shop)
+
+
+async def _copied(case: Tampered) -> None:
+    shop = case.shop
+    await shop.store.read(lambda tx: unconfirmed(tx, shop.recorder.scope(tx).snapshot, shop.parts.custody))
 
 
 DECIDES: Mapping[str, tuple[Operation, ...]] = {
@@ -170,6 +183,7 @@ DECIDES: Mapping[str, tuple[Operation, ...]] = {
     "job": (_lease,),
     "request": (_retry,),
     "audit_event": (_audit,),
+    "root_copy": (_copied,),
 }
 """Of each table the operations that its rows decide; the first one looks at sealed columns too."""
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.service.invariants import check_invariants
 from tests.workshop import START_MS, Workshop
-from vault.errors import AlreadyExists, Conflict, FailedPrecondition, InvalidInput, NotFound
+from vault.errors import AlreadyExists, Conflict, FailedPrecondition, IntegrityFailure, InvalidInput, NotFound
 from vault.model.states import BatchState, CardState, JobState
 from vault.service import rules
 from vault.service.batches import BatchPlan
@@ -151,6 +151,15 @@ async def test_an_export_that_the_batch_does_not_outlive_ends_without_a_manifest
     assert shop.database.rows("batch")[0]["manifest_sha256"] is None
 
 
+async def test_a_batch_that_lacks_a_card_is_not_exported(shop: Workshop) -> None:
+    await shop.program()
+    view = await shop.issued_batch(3)
+    shop.database.delete("card", shop.database.rows("card")[1]["rowid"])
+    with pytest.raises(IntegrityFailure) as refused:
+        await shop.package(view.row.batch_id)
+    assert refused.value.reason == "CARD_MISSING"
+
+
 async def test_concurrent_first_exports_agree(shop: Workshop) -> None:
     await shop.program()
     view = await shop.issued_batch(50)
@@ -229,7 +238,7 @@ async def test_a_dry_cancellation_changes_nothing(shop: Workshop) -> None:
     ended = await shop.batches.cancel(shop.call(request_id=uuid4()), "netcash", view.row.batch_id, "", **DRY)
     assert (ended.to_close, ended.view) == (3, view)
     assert await shop.batches.get(shop.call(), "netcash", view.row.batch_id) == view
-    assert shop.database.count("job") == 1
+    assert shop.database.count("job") == shop.database.count("request") == 1
 
 
 async def test_a_batch_ends_once(shop: Workshop) -> None:

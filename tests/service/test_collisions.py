@@ -8,7 +8,7 @@ import pytest
 from tests.service.invariants import check_invariants
 from tests.workshop import Workshop, workshop
 from vault.codes.format import CodeFormat
-from vault.errors import FailedPrecondition
+from vault.errors import FailedPrecondition, Unavailable
 from vault.model.states import CheckAlgorithm
 
 HUNDRED = CodeFormat(8, CheckAlgorithm.LUHN, "12345")
@@ -45,6 +45,16 @@ async def test_half_of_all_codes_of_a_tiny_format_are_issued_as_a_batch(shop: Wo
     package = await shop.package(view.row.batch_id)
     assert len({entry.code for entry in shop.entries(package.data)}) == 50
     assert await check_invariants(shop) == 50
+
+
+async def test_a_program_whose_free_codes_are_not_found_says_so_and_writes_nothing(tmp_path: Path) -> None:
+    async with workshop(tmp_path, random=Repeating(1000, {47})) as shop:
+        await shop.program()
+        await shop.issue()
+        with pytest.raises(Unavailable) as refused:
+            await shop.issue()
+        assert refused.value.reason == "CODES_EXHAUSTED"
+        assert await check_invariants(shop) == 1
 
 
 # The sizes are those of the draws for one card, and for ten.

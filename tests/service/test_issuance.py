@@ -2,20 +2,28 @@
 
 import asyncio
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 import pytest
 
 from tests.service.invariants import check_invariants
-from tests.workshop import START_MS, Workshop
+from tests.service.wrapped import CountingStore
+from tests.workshop import START_MS, Workshop, workshop
 from vault.client.package import open_package
-from vault.errors import AlreadyExists, FailedPrecondition, IntegrityFailure, InvalidInput, NotFound
+from vault.errors import AlreadyExists, FailedPrecondition, IntegrityFailure, InvalidInput, NotFound, Unavailable
 from vault.model.states import CardState, Detail
 from vault.secret import Secret
 from vault.service import rules
 from vault.service.delivery import Delivery
 from vault.service.issue import CardPlan
+from vault.service.preparation import ATTEMPTS, until_fresh
 from vault.service.select import Selector
+from vault.stores.protocol import Transaction
+
+T = TypeVar("T")
 
 SEALED = Delivery("printer")
 
@@ -175,6 +183,67 @@ async def test_cards_prepared_before_a_program_changed_are_prepared_again(shop: 
     ]
     await asyncio.gather(*calls, *changes)
     assert await check_invariants(shop) == 50
+
+
+async def test_a_retry_for_a_card_that_is_gone_is_refused(shop: Workshop) -> None:
+    await shop.program()
+    call = shop.call("Issue", request_id=uuid4())
+    await shop.issue(2, call=call)
+    shop.database.delete("card", shop.database.rows("card")[0]["rowid"])
+    with pytest.raises(IntegrityFailure) as refused:
+        await shop.issue(2, call=call)
+    assert refused.value.reason == "CARD_MISSING"
+
+
+async def test_a_retry_whose_request_is_swept_under_way_is_a_new_request(tmp_path: Path) -> None:
+    async with workshop(tmp_path, wrap=Sweeping) as shop:
+        await shop.program()
+        call = shop.call("Issue", request_id=uuid4())
+        first = await shop.issue(call=call)
+        assert isinstance(shop.store, Sweeping)
+        shop.store.sweeps = 1
+        second = await shop.issue(call=call)
+        assert first.codes[0].card_id != second.codes[0].card_id
+        assert await check_invariants(shop) == 2
+
+
+class Sweeping(CountingStore):
+    """A store that sweeps requests right after they were looked for."""
+
+    sweeps = 0
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Read, then sweep."""
+        result = await super().read(work)
+        if self.sweeps:
+            self.sweeps -= 1
+            await self.transact(lambda tx: tx.requests.sweep(START_MS + 1, 10))
+        return result
+
+
+async def test_cards_prepared_under_other_keys_are_not_written(shop: Workshop) -> None:
+    await shop.program()
+    prepared = await shop.parts.preparation.prepare("netcash", [CardPlan()])
+    await shop.program("other")
+    with pytest.raises(Unavailable) as refused:
+        await shop.store.transact(lambda tx: shop.parts.issuer.claim(shop.recorder.scope(tx), prepared))
+    assert refused.value.reason == "STALE"
+
+
+async def test_what_is_always_stale_is_given_up() -> None:
+    attempts: list[str] = []
+
+    async def attempt() -> None:
+        attempts.append("STALE" if len(attempts) < 20 else "DOWN")
+        raise Unavailable("not now", reason=attempts[-1])
+
+    with pytest.raises(Unavailable) as refused:
+        await until_fresh(attempt)
+    assert (len(attempts), refused.value.reason) == (ATTEMPTS, "UNAVAILABLE")
+    attempts += ["STALE"] * 20
+    with pytest.raises(Unavailable) as refused:
+        await until_fresh(attempt)
+    assert refused.value.reason == "DOWN"
 
 
 async def test_no_text_of_a_delivery_shows_a_code(shop: Workshop) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.workshop import START_MS, Workshop
 from vault.crypto.rowtag import Tagger
-from vault.errors import InvalidInput, NotFound
+from vault.errors import IntegrityFailure, InvalidInput, NotFound
 from vault.model.states import CardState, Usage
 from vault.service import rules
 from vault.service.cards import CardFilter
@@ -34,6 +34,20 @@ async def test_cards_are_listed_by_id_and_by_what_is_asked(shop: Workshop) -> No
     assert len((await shop.all_events())[-1].items) == 1
     with pytest.raises(NotFound):
         await shop.cards.page(shop.call(), "nowhere", CardFilter(), b"", 1)
+
+
+@pytest.mark.parametrize(("table", "reason"), [("card", "ROW_TAG"), ("code", "ROW_TAG"), ("code", "CODE_MISSING")])
+async def test_a_page_with_a_forged_or_missing_row_is_refused(shop: Workshop, table: str, reason: str) -> None:
+    await shop.program()
+    await shop.issue(3)
+    row = shop.database.rows(table)[1]
+    if reason == "CODE_MISSING":
+        shop.database.delete(table, row["rowid"])
+    else:
+        shop.database.put(table, row["rowid"], generation=2)
+    with pytest.raises(IntegrityFailure) as refused:
+        await shop.cards.page(shop.call(), "netcash", CardFilter(), b"", 10)
+    assert refused.value.reason == reason
 
 
 async def test_batches_are_listed_newest_first(shop: Workshop) -> None:

@@ -68,8 +68,6 @@ async def test_a_spent_code_no_longer_counts_until_its_redemption_is_reversed(sh
     assert await _remaining(shop) == 9
 
 
-
-
 async def test_a_format_with_room_for_no_code_is_refused(shop: Workshop) -> None:
     with pytest.raises(InvalidInput) as refused:
         await shop.programs.create(shop.call(), "tiny", Settings(code_format=EIGHT, max_guess_odds=1e-8))

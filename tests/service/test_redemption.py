@@ -101,9 +101,7 @@ async def test_a_reversal_undoes_no_other_redemption(shop: Workshop) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "undone"), [(60.0, True), (60.001, False)])
-async def test_a_redemption_is_reversed_within_the_window_only(
-    shop: Workshop, seconds: float, undone: bool
-) -> None:
+async def test_a_redemption_is_reversed_within_the_window_only(shop: Workshop, seconds: float, undone: bool) -> None:
     code = await _sold(shop, redemption_reversal_seconds=60)
     spent = await shop.redemptions.redeem(shop.call(), "netcash", code.code.expose())
     shop.clock.advance(seconds)

@@ -16,6 +16,7 @@ from vault.service import rules
 from vault.service.coalesce import MAX_GROUP
 from vault.service.issue import CardPlan
 from vault.service.select import Selector
+from vault.service.validation import Question
 from vault.stores.protocol import Store
 
 FIVE = CodeFormat(15, CheckAlgorithm.DAMM, "")
@@ -212,6 +213,7 @@ async def test_neither_questions_nor_calls_show_what_was_asked(shop: Workshop) -
     await shop.program()
     code = await _code(shop, Detail.GOOD)
     call = shop.call(body=code)
+    assert code.decode() not in repr(Question(call, ("netcash",), [code], "code"))
     assert code.decode() not in repr(call)
     (judgement,) = await shop.judge(code)
     assert code.decode() not in repr(judgement)

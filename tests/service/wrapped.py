@@ -27,6 +27,10 @@ class CountingStore:
         self.read_count += 1
         return await self._inner.read(work)
 
+    async def look(self, work: Callable[[Transaction], T]) -> T:
+        """Run short work that only reads."""
+        return await self._inner.look(work)
+
     async def close(self) -> None:
         """Close the store beneath."""
         await self._inner.close()
@@ -48,6 +52,10 @@ class SilencedStore:
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run work that only reads."""
         return await self._inner.read(work)
+
+    async def look(self, work: Callable[[Transaction], T]) -> T:
+        """Run short work that only reads."""
+        return await self._inner.look(work)
 
     async def close(self) -> None:
         """Close the store beneath."""

@@ -17,7 +17,8 @@ from vault.model.shape import SHAPES, Shape
 from vault.stores.migrations import MIGRATIONS, Migration, release_number
 from vault.stores.sqlite import SqliteStore, check_schema, migrate, schema
 
-OWN_TABLES = {"catalogue", "migration"}
+NEXT = len(MIGRATIONS) + 1
+OWN_TABLES = {"catalogue", "migration", "process"}
 TYPES = {int: "INTEGER", str: "TEXT", bytes: "BLOB", float: "REAL"}
 
 
@@ -92,16 +93,16 @@ def test_a_missing_or_empty_file_is_told_to_be_migrated(tmp_path: Path) -> None:
 
 
 def test_a_lacking_step_is_told_to_be_migrated(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = Migration(2, "0002 more", "0.1.0", ("CREATE TABLE more (a INTEGER) STRICT",))
+    step = Migration(NEXT, f"{NEXT:04} more", "0.1.0", ("CREATE TABLE more (a INTEGER) STRICT",))
     monkeypatch.setattr(schema, "MIGRATIONS", (*MIGRATIONS, step))
     with pytest.raises(FailedPrecondition, match="cardvault migrate"):
         check_schema(database, "0.1.0")
-    assert migrate(database) == ["0002 more"]
+    assert migrate(database) == [f"{NEXT:04} more"]
     check_schema(database, "0.1.0")
 
 
 def test_a_step_that_older_releases_cannot_bear_keeps_them_out(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = Migration(2, "0002 other", "0.10.0", ("CREATE TABLE other (a INTEGER) STRICT",))
+    step = Migration(NEXT, f"{NEXT:04} other", "0.10.0", ("CREATE TABLE other (a INTEGER) STRICT",))
     monkeypatch.setattr(schema, "MIGRATIONS", (*MIGRATIONS, step))
     migrate(database)
     monkeypatch.setattr(schema, "MIGRATIONS", MIGRATIONS)
@@ -114,7 +115,7 @@ def test_a_step_that_older_releases_cannot_bear_keeps_them_out(database: Path, m
 
 
 def test_a_step_that_older_releases_can_bear_lets_them_in(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = Migration(2, "0002 column", "0.1.0", ("ALTER TABLE card ADD COLUMN later INTEGER",))
+    step = Migration(NEXT, f"{NEXT:04} column", "0.1.0", ("ALTER TABLE card ADD COLUMN later INTEGER",))
     monkeypatch.setattr(schema, "MIGRATIONS", (*MIGRATIONS, step))
     migrate(database)
     monkeypatch.setattr(schema, "MIGRATIONS", MIGRATIONS)
@@ -122,13 +123,13 @@ def test_a_step_that_older_releases_can_bear_lets_them_in(database: Path, monkey
 
 
 def test_a_step_that_fails_in_its_middle_leaves_nothing(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = Migration(2, "0002 broken", "0.1.0", ("CREATE TABLE half (a INTEGER) STRICT", "CREATE NONSENSE"))
+    step = Migration(NEXT, f"{NEXT:04} broken", "0.1.0", ("CREATE TABLE half (a INTEGER) STRICT", "CREATE NONSENSE"))
     monkeypatch.setattr(schema, "MIGRATIONS", (*MIGRATIONS, step))
     with pytest.raises(sqlite3.OperationalError):
         migrate(database)
     connection = sqlite3.connect(database)
     assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").fetchone() == (0,)
-    assert connection.execute("SELECT version FROM migration").fetchall() == [(1,)]
+    assert connection.execute("SELECT version FROM migration").fetchall() == [(step.number,) for step in MIGRATIONS]
     connection.close()
 
 

@@ -1,46 +1,93 @@
-"""A vault of real processes in a folder of its own."""
+"""Vaults of real processes, each in a folder of its own, over a database of their own or one that they share."""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from vault.cli.development import set_address, set_up
 from vault.client.channel import VaultClient, connect
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 class Running:
     """A vault's folder, and its supervisor's process while it runs."""
 
-    def __init__(self, folder: Path, *, programs: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        programs: Mapping[str, str] | None = None,
+        dsn: str = "",
+        workers: int = 2,
+        migrate: bool = True,
+    ) -> None:
+        """Make the folder; the database is PostgreSQL's of ``dsn``, or a file in the folder where that is empty."""
         self.folder = folder
-        self.configuration = set_up(folder, address="127.0.0.1:0", programs=programs)
-        migrate = [sys.executable, "-m", "vault", "migrate", "--config", str(self.configuration)]
-        subprocess.run(migrate, check=True, capture_output=True)
+        self.configuration = folder / "vault.toml"
+        if not self.configuration.exists():
+            set_up(folder, address="127.0.0.1:0", programs=programs)
+        self._configure(r"workers = \d+", f"workers = {workers}")
+        if dsn:
+            self._configure('kind = "sqlite"', 'kind = "postgres"')
+            self._configure('dsn = ".*"', f'dsn = "{dsn}"')
+        if migrate:
+            command = [sys.executable, "-m", "vault", "migrate", "--config", str(self.configuration)]
+            subprocess.run(command, check=True, capture_output=True)
         self.log = folder / "data" / "vault.log"
         self.address = ""
         self.process: subprocess.Popen[bytes] | None = None
 
+    @classmethod
+    def beside(cls, other: Self, folder: Path, *, dsn: str, workers: int = 2) -> Self:
+        """Make a vault over another's database: with its root key, authority and access file, on its own port."""
+        shutil.copytree(other.folder, folder, ignore=lambda path, _: os.listdir(path) if path.endswith("/data") else [])
+        set_address(folder / "vault.toml", "127.0.0.1:0")
+        text = (folder / "vault.toml").read_text(encoding="utf-8").replace('kind = "postgres"', 'kind = "sqlite"')
+        (folder / "vault.toml").write_text(text, encoding="utf-8")
+        return cls(folder, dsn=dsn, workers=workers, migrate=False)
+
+    def _configure(self, pattern: str, line: str) -> None:
+        text = self.configuration.read_text(encoding="utf-8")
+        changed, count = re.subn(f"^{pattern}$", lambda _: line, text, flags=re.MULTILINE)
+        assert count == 1, pattern
+        self.configuration.write_text(changed, encoding="utf-8")
+
     def start(self) -> None:
         """Start the vault and wait until it serves; the address stays the same over restarts."""
+        self.begin()
+        self.wait_ready()
+
+    def begin(self) -> None:
+        """Start the vault."""
         ready = self.folder / "ready"
         ready.unlink(missing_ok=True)
         command = [sys.executable, "-m", "vault", "serve", "--config", str(self.configuration)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*command, "--ready-file", str(ready)], stderr=log)
+
+    @property
+    def ready(self) -> bool:
+        """Whether every process of the vault has come up."""
+        return (self.folder / "ready").exists()
+
+    def wait_ready(self) -> None:
+        """Wait until every process of the vault serves."""
         deadline = time.monotonic() + START_SECONDS
-        while not ready.exists():
-            if self.process.poll() is not None or time.monotonic() > deadline:
+        while not self.ready:
+            if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
                 message = f"the vault did not start: {self.log.read_text()}"
                 raise RuntimeError(message)
             time.sleep(0.02)
-        self.address = ready.read_text().strip()
+        self.address = (self.folder / "ready").read_text().strip()
         set_address(self.configuration, self.address)
 
     def stop(self) -> int:
@@ -70,28 +117,63 @@ class Running:
         found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [int(child) for child in found if kind.encode() in _command(int(child))]
 
-    def client(self, caller: str, timeout_seconds: float = 20.0) -> VaultClient:
-        """Return a client with a caller's certificate."""
-        certificates = self.folder / "certificates"
-        return connect(
-            self.address,
-            ca=certificates / "ca.pem",
-            certificate=certificates / f"{caller}.pem",
-            private_key=certificates / f"{caller}.key",
-            timeout_seconds=timeout_seconds,
-        )
+    @property
+    def certificates(self) -> Path:
+        """The folder of the vault's certificates and its callers'."""
+        return self.folder / "certificates"
+
+    def client(self, caller: str, timeout_seconds: float = 20.0, address: str = "") -> VaultClient:
+        """Return a client with a caller's certificate, for this vault or for those of another address."""
+        return client_of(self.certificates, caller, address or self.address, timeout_seconds)
+
+
+def client_of(certificates: Path, caller: str, address: str, timeout_seconds: float = 20.0) -> VaultClient:
+    """Return a client with a caller's certificate."""
+    return connect(
+        address,
+        ca=certificates / "ca.pem",
+        certificate=certificates / f"{caller}.pem",
+        private_key=certificates / f"{caller}.key",
+        timeout_seconds=timeout_seconds,
+    )
 
 
 @contextmanager
-def running(folder: Path, *, programs: Mapping[str, str] | None = None) -> Iterator[Running]:
+def running(
+    folder: Path, *, programs: Mapping[str, str] | None = None, dsn: str = "", workers: int = 2
+) -> Iterator[Running]:
     """Run a vault in a folder."""
-    vault = Running(folder, programs=programs)
-    vault.start()
+    vault = Running(folder, programs=programs, dsn=dsn, workers=workers)
     try:
+        vault.start()
         yield vault
     finally:
         if vault.process is not None:
             vault.kill()
+
+
+@contextmanager
+def several(folder: Path, count: int, *, dsn: str, workers: int = 1) -> Iterator[list[Running]]:
+    """Run several vaults over one PostgreSQL database."""
+    first = Running(folder / "vault-1", dsn=dsn, workers=workers)
+    vaults = [first]
+    try:
+        for number in range(2, count + 1):
+            vaults.append(Running.beside(first, folder / f"vault-{number}", dsn=dsn, workers=workers))
+        for vault in vaults:
+            vault.begin()
+        for vault in vaults:
+            vault.wait_ready()
+        yield vaults
+    finally:
+        for vault in vaults:
+            if vault.process is not None:
+                vault.kill()
+
+
+def addresses(vaults: Sequence[Running]) -> str:
+    """Return what a client of all these vaults connects to."""
+    return ",".join(vault.address for vault in vaults)
 
 
 def _command(pid: int) -> bytes:

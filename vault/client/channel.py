@@ -46,7 +46,11 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT_SECONDS = 10.0
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 SHORTEST_TRY_SECONDS = 1.0
-PINGS: tuple[tuple[str, int], ...] = (("grpc.keepalive_time_ms", 10_000), ("grpc.keepalive_timeout_ms", 5_000))
+PINGS: tuple[tuple[str, int], ...] = (
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),  # its default, a minute, holds whatever keepalive_timeout_ms says
+)
 """How often an open connection is asked for a sign of life while calls are in flight, and for how long."""
 
 _OPTIONS: tuple[tuple[str, int], ...] = (
@@ -126,10 +130,13 @@ class VaultClient:
                 left = deadline - clock.time()
                 if repeatable:
                     left = min(left, max(left / 2, SHORTEST_TRY_SECONDS))
+            begun = method(request, timeout=max(left, 0.001))
             try:
-                return await method(request, timeout=max(left, 0.001))
+                return await begun
             except grpc.aio.AioRpcError as rpc_error:
                 error = from_rpc_error(rpc_error)
+                if isinstance(self.channel, SpreadChannel) and may_help(error):
+                    self.channel.shun(begun)
                 if not may_help(error) or not repeatable:
                     raise error from None
                 wait = backoff.next_wait_seconds(error.retry_seconds)

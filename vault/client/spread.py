@@ -1,6 +1,7 @@
 """One channel over several vaults: every call goes to the next one that answers.
 
-1. Calls go round over the vaults that are connected; one that is not gets a call only when none is.
+1. Calls go round over the vaults that are connected; one that is not, or has failed a call within the last 2 s,
+   gets one only when there is no other.
 2. A vault that was away is connected to again by itself, within 3 s of its return.
 3. Each vault's certificate is checked against its own host, unless one name is given for all.
 
@@ -9,6 +10,8 @@ A call that was sent when its vault died fails; repeating it, where that is safe
 """
 
 import asyncio
+import time
+import weakref
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
@@ -22,6 +25,7 @@ T = TypeVar("T")
 
 MOST_ADDRESSES = 64
 SETTLE_SECONDS = 0.5
+SHUN_SECONDS = 2.0
 _LOOK_SECONDS = 0.01
 _READY = grpc.ChannelConnectivity.READY
 _IDLE = grpc.ChannelConnectivity.IDLE
@@ -47,17 +51,6 @@ def parse_addresses(text: str) -> list[str]:
     return addresses
 
 
-class _SpreadCall:
-    """One method on every channel; calling it calls the channel whose turn it is."""
-
-    def __init__(self, pick: Callable[[], int], calls: Sequence[Callable[..., Any]]) -> None:
-        self._pick = pick
-        self._calls = calls
-
-    def __call__(self, request: Any, **how: Any) -> Any:
-        return self._calls[self._pick()](request, **how)
-
-
 class SpreadChannel(grpc.aio.Channel):
     """Several channels as one, for unary requests, which is all that the vault's methods take."""
 
@@ -65,6 +58,8 @@ class SpreadChannel(grpc.aio.Channel):
         """Take over open channels, one for each vault; ``close`` closes them."""
         self._channels = channels
         self._turn = 0
+        self._shunned_until = [0.0] * len(channels)
+        self._places: weakref.WeakKeyDictionary[object, int] = weakref.WeakKeyDictionary()
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,7 +73,7 @@ class SpreadChannel(grpc.aio.Channel):
         """Close every channel, letting calls in flight finish for up to ``grace`` seconds."""
         await asyncio.gather(*(channel.close(grace) for channel in self._channels))
 
-    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002  # as gRPC has it
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
         """Return the best state of any channel: READY, else CONNECTING, else IDLE, else failing."""
         states = self._states(try_to_connect=try_to_connect)
         return min(states, key=_rank)
@@ -101,13 +96,19 @@ class SpreadChannel(grpc.aio.Channel):
             except TimeoutError:
                 return  # the call that follows tells its caller what is wrong
 
+    def shun(self, call: object) -> None:
+        """Give the vault that failed this call no more for a while, as long as there is another."""
+        place = self._places.get(call)
+        if place is not None:
+            self._shunned_until[place] = time.monotonic() + SHUN_SECONDS
+
     def unary_unary(self, method: str, *how: Any, **named: Any) -> Any:
         """Make a callable for a method with one answer."""
-        return _SpreadCall(self._pick, [channel.unary_unary(method, *how, **named) for channel in self._channels])
+        return self._spread([channel.unary_unary(method, *how, **named) for channel in self._channels])
 
     def unary_stream(self, method: str, *how: Any, **named: Any) -> Any:
         """Make a callable for a method with a stream of answers; a stream stays with its vault."""
-        return _SpreadCall(self._pick, [channel.unary_stream(method, *how, **named) for channel in self._channels])
+        return self._spread([channel.unary_stream(method, *how, **named) for channel in self._channels])
 
     def stream_unary(self, method: str, *_how: Any, **_named: Any) -> NoReturn:
         """Refuse: no method of the vault takes a stream."""
@@ -117,12 +118,22 @@ class SpreadChannel(grpc.aio.Channel):
         """Refuse: no method of the vault takes a stream."""
         raise NotImplementedError(method)
 
+    def _spread(self, methods: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+        def call(request: Any, **how: Any) -> Any:
+            place = self._pick()
+            begun = methods[place](request, **how)
+            self._places[begun] = place
+            return begun
+
+        return call
+
     def _pick(self) -> int:
         """Return whose turn it is, and have those connect that are not."""
         states = self._states(try_to_connect=True)
+        now = time.monotonic()
         count = len(states)
         places = [(self._turn + step) % count for step in range(count)]
-        chosen = min(places, key=lambda place: _rank(states[place]))
+        chosen = min(places, key=lambda place: (_rank(states[place]), self._shunned_until[place] > now))
         self._turn = (chosen + 1) % count
         return chosen
 

@@ -212,6 +212,25 @@ class AuditEventRow(NamedTuple):
     chain: bytes
 
 
+class RootCopyRow(NamedTuple):
+    """Someone has shown a copy of the root key of this version that opens the vault's keys."""
+
+    root_version: int
+    confirmed_ms: int
+    tag: bytes
+
+
+class ProcessRow(NamedTuple):
+    """A process that serves, the SHA-256 of its access file, and when it was last seen, by the database's clock.
+
+    It decides nothing and is gone within minutes, so it has neither shape nor tag.
+    """
+
+    process_id: bytes
+    access_sha256: bytes
+    seen_ms: int
+
+
 class VaultRow(NamedTuple):
     """The vault itself, one row: its id, 16 random bytes, is bound into every wrapping by the root key."""
 

@@ -58,6 +58,7 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
             Shape("tally", rows.TallyRow, ("program", "slot")),
             Shape("job", rows.JobRow, ("job_id",), exempt={"lease_owner": _LEASE, "lease_until_ms": _LEASE}),
             Shape("request", rows.RequestRow, ("principal", "request_id")),
+            Shape("root_copy", rows.RootCopyRow, ("root_version",)),
             Shape(
                 "audit_event",
                 rows.AuditEventRow,

@@ -2,17 +2,23 @@
 
 1. Calls that arrive while the last group is being answered form the next group: one look-up and one commit for
    all of them, and no waiting added. A call that comes alone is a group of one.
-2. Every code is looked up under each program asked and each live index key, then two tags are checked, whatever
+2. Codes are judged on a snapshot; the transaction that records the answers then makes sure that programs and
+   keys are still those, or they are judged again. So a stop that was answered holds for every later answer, and
+   the lock of writers is held for the events alone.
+3. Every code is looked up under each program asked and each live index key, then two tags are checked, whatever
    is found.
-3. The answer leaves only after its audit event is durable.
+4. The answer leaves only after its audit event is durable.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 from vault.audit.event import Event, Item
 from vault.codes.format import has_check_digit
-from vault.errors import InvalidInput
+from vault.errors import InvalidInput, Unavailable
 from vault.model.rows import CardRow, CodeRow
 from vault.policy.call import Call
 from vault.service.catalogue import Snapshot
@@ -21,6 +27,12 @@ from vault.service.formats import code_format
 from vault.service.judge import Found, Judgement, judge
 from vault.service.recorder import Recorder, Scope, event_of
 from vault.stores.protocol import Transaction
+
+ATTEMPTS = 8
+"""How often a group is judged again because programs or keys changed meanwhile."""
+
+SLICE = 250
+"""Codes judged at a time, about 5 ms of work."""
 
 
 class Question(NamedTuple):
@@ -67,24 +79,51 @@ class Validation:
         return await self._coalescer.ask(Question(call, programs, codes, field))
 
     async def _answer(self, questions: Sequence[Question]) -> list[list[Judgement] | Exception]:
-        return await self._recorder.store.transact(lambda tx: self._work(tx, questions))
+        for _ in range(ATTEMPTS):
+            number, answers = await self._judge(questions)
+            events = [
+                _event(question, answer)
+                for question, answer in zip(questions, answers, strict=True)
+                if isinstance(answer, list)
+            ]
+            if await self._recorder.store.transact(partial(self._record, number, events)):
+                return answers
+        raise Unavailable("programs or keys keep changing; try again", reason="STALE", retry_seconds=1.0)
 
-    def _work(self, tx: Transaction, questions: Sequence[Question]) -> list[list[Judgement] | Exception]:
-        scope = self._recorder.scope(tx)
-        lookups = [_lookups(scope.snapshot, question) for question in questions]
-        every = [lookup for found in lookups if not isinstance(found, Exception) for lookup in found]
-        judged = iter(judge_all(scope, every))
+    async def _judge(self, questions: Sequence[Question]) -> tuple[int, list[list[Judgement] | Exception]]:
+        """Judge every code, in slices, and return the catalogue number of the first slice with the answers."""
+        asked = [(question, place) for question in questions for place in range(len(question.codes))]
+        judged: list[Judgement | InvalidInput] = []
+        numbers: list[int] = []
+        for start in range(0, len(asked), SLICE):
+            if start:
+                await asyncio.sleep(0)  # let others have the event loop
+            number, some = await self._recorder.store.look(partial(self._look, asked[start : start + SLICE]))
+            numbers.append(number)
+            judged += some
         answers: list[list[Judgement] | Exception] = []
-        events = []
-        for question, found in zip(questions, lookups, strict=True):
-            if isinstance(found, Exception):
-                answers.append(found)
-                continue
-            judgements = [next(judged) for _ in found]
-            answers.append(judgements)
-            events.append(_event(question, judgements))
+        found = iter(judged)
+        for question in questions:
+            mine = list(islice(found, len(question.codes)))
+            wrong = next((answer for answer in mine if isinstance(answer, InvalidInput)), None)
+            answers.append([each for each in mine if isinstance(each, Judgement)] if wrong is None else wrong)
+        return min(numbers), answers
+
+    def _look(
+        self, asked: Sequence[tuple[Question, int]], tx: Transaction
+    ) -> tuple[int, list[Judgement | InvalidInput]]:
+        scope = self._recorder.scope(tx)
+        lookups = [_lookup(scope.snapshot, question, place) for question, place in asked]
+        judged = iter(judge_all(scope, [each for each in lookups if isinstance(each, Lookup)]))
+        return scope.snapshot.number, [next(judged) if isinstance(each, Lookup) else each for each in lookups]
+
+    def _record(self, number: int, events: Sequence[Event], tx: Transaction) -> bool:
+        """Write the events, unless programs or keys have changed since the codes were judged."""
+        scope = self._recorder.scope(tx)
+        if scope.snapshot.number != number:
+            return False
         self._recorder.write(scope, *events)
-        return answers
+        return True
 
 
 def judge_all(scope: Scope, lookups: Sequence[Lookup]) -> list[Judgement]:
@@ -126,12 +165,9 @@ def lookup_of(snapshot: Snapshot, programs: Iterable[str], digits: bytes, field:
     return Lookup(holds, tuple(digests))
 
 
-def _lookups(snapshot: Snapshot, question: Question) -> list[Lookup] | Exception:
+def _lookup(snapshot: Snapshot, question: Question, place: int) -> Lookup | InvalidInput:
     try:
-        return [
-            lookup_of(snapshot, question.programs, digits, question.field.format(place))
-            for place, digits in enumerate(question.codes)
-        ]
+        return lookup_of(snapshot, question.programs, question.codes[place], question.field.format(place))
     except InvalidInput as error:
         return error
 

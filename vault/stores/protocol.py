@@ -8,6 +8,9 @@
 4. Rows come back as they were given; a store neither checks nor makes tags, and never sees a key or a code.
 5. When the commit itself fails the outcome is unknown: every piece of work in it gets ``Unavailable``, and the
    callbacks given to ``on_failure`` have run before any other work does.
+6. Work that replaces or deletes a row which others have changed since its snapshot is undone and runs again on
+   a new one, or waits; so what it decides from rows that it replaces still holds when it commits. Rows that it
+   only reads are not locked: they are those of its snapshot, whatever others commit meanwhile.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,14 +24,17 @@ from vault.model.rows import (
     JobRow,
     KeyUseRow,
     KeyVersionRow,
+    ProcessRow,
     ProgramRow,
     RecipientRow,
     RequestRow,
+    RootCopyRow,
     SerialRow,
     TallyRow,
     VaultRow,
 )
 from vault.model.states import CardState, KeyPurpose, Usage
+from vault.stores.tables import TableRecords
 
 T = TypeVar("T")
 
@@ -81,6 +87,16 @@ class KeyRecords(Protocol):
         """Insert or replace a use count."""
 
 
+class RootCopyRecords(Protocol):
+    """Confirmed copies of the root key."""
+
+    def all(self) -> list[RootCopyRow]:
+        """Return every confirmed copy, by root version."""
+
+    def put(self, row: RootCopyRow) -> None:
+        """Insert or replace the confirmation of a root version."""
+
+
 class RecipientRecords(Protocol):
     """Recipients."""
 
@@ -98,7 +114,7 @@ class BatchRecords(Protocol):
     """Batches."""
 
     def get(self, batch_id: bytes) -> BatchRow | None:
-        """Return a batch, locked against others until the transaction ends; None if there is none."""
+        """Return a batch; None if there is none."""
 
     def insert(self, row: BatchRow) -> None:
         """Write a new batch."""
@@ -114,7 +130,7 @@ class CardRecords(Protocol):
     """Cards."""
 
     def get(self, program: str, card_ids: Collection[bytes]) -> dict[bytes, CardRow]:
-        """Return the cards with these ids, locked until the transaction ends; ids without a card are left out."""
+        """Return the cards with these ids; ids without a card are left out."""
 
     def insert(self, rows: Sequence[CardRow]) -> None:
         """Write new cards."""
@@ -184,7 +200,7 @@ class JobRecords(Protocol):
     """Jobs and their leases, by the database's clock."""
 
     def get(self, job_id: bytes) -> JobRow | None:
-        """Return a job, locked against others until the transaction ends; None if there is none."""
+        """Return a job; None if there is none."""
 
     def insert(self, row: JobRow) -> None:
         """Write a new job."""
@@ -216,6 +232,19 @@ class RequestRecords(Protocol):
 
     def sweep(self, before_ms: int, limit: int) -> int:
         """Delete up to ``limit`` requests created before a time, and return how many."""
+
+
+class ProcessRecords(Protocol):
+    """Processes that serve from the store, by its clock."""
+
+    def see(self, process_id: bytes, access_sha256: bytes) -> None:
+        """Take down that a process serves now, by this access file."""
+
+    def all(self) -> list[ProcessRow]:
+        """Return every process that is taken down, by id."""
+
+    def forget(self, process_id: bytes, seconds: float) -> None:
+        """Strike out a process, and all that were not seen for some seconds."""
 
 
 class AuditPlace(NamedTuple):
@@ -257,6 +286,10 @@ class Transaction(Protocol):
         """Key versions."""
 
     @property
+    def root_copies(self) -> RootCopyRecords:
+        """Confirmed copies of the root key."""
+
+    @property
     def recipients(self) -> RecipientRecords:
         """Recipients."""
 
@@ -289,8 +322,16 @@ class Transaction(Protocol):
         """Answered requests."""
 
     @property
+    def processes(self) -> ProcessRecords:
+        """Processes that serve."""
+
+    @property
     def audit(self) -> AuditRecords:
         """Audit events."""
+
+    @property
+    def tables(self) -> TableRecords:
+        """Whole tables."""
 
     def on_failure(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` run, before any other work, if what this work wrote is not known to be durable."""
@@ -308,6 +349,15 @@ class Store(Protocol):
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run work that only reads, on a snapshot, without making writers wait.
+
+        Raises:
+            Unavailable: The store cannot be read now.
+        """
+
+    async def look(self, work: Callable[[Transaction], T]) -> T:
+        """Run work that only reads, and little, on a snapshot, the quickest way the store has.
+
+        That may be on the event loop's own thread, so it has to be done within a few milliseconds.
 
         Raises:
             Unavailable: The store cannot be read now.

@@ -1,15 +1,18 @@
 """What every process of a vault is made of: store, custody, keys and programs, the recorder."""
 
+import importlib
 import os
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from vault import log
 from vault.audit.log import Log
 from vault.config import Config
 from vault.custody.file import FileCustody
 from vault.custody.protocol import Custody
+from vault.errors import FailedPrecondition
 from vault.model.states import ProgramState
 from vault.service.budget import WrapBudget
 from vault.service.catalogue import Catalogue, Snapshot
@@ -21,6 +24,10 @@ from vault.service.recorder import Recorder
 from vault.service.tally import slot_of
 from vault.stores.protocol import Store
 from vault.stores.sqlite import SqliteStore
+from vault.stores.sqlite import migrate as migrate_sqlite
+
+if TYPE_CHECKING:
+    from vault.stores.postgres import Address
 
 Random = Callable[[int], bytes]
 
@@ -84,8 +91,49 @@ def open_store(config: Config) -> Store:
 
     Raises:
         FailedPrecondition: It is not migrated, or by a newer release that this one must not run beside.
+        Unavailable: The database cannot be reached.
     """
-    return SqliteStore.open(config.store.path)
+    if config.store.kind == "sqlite":
+        return SqliteStore.open(config.store.path)
+    opened = _postgres().PostgresStore.open(
+        postgres_address(config), deadline_seconds=float(config.store.deadline_seconds)
+    )
+    return cast("Store", opened)
+
+
+def migrate_store(config: Config) -> list[str]:
+    """Bring the store to this release's schema, and return the names of the steps that it lacked.
+
+    Raises:
+        FailedPrecondition: It is no vault's.
+        Unavailable: It cannot be reached.
+    """
+    if config.store.kind == "sqlite":
+        return migrate_sqlite(config.store.path)
+    return cast("list[str]", _postgres().migrate(postgres_address(config)))
+
+
+def postgres_address(config: Config) -> "Address":
+    """Return where the PostgreSQL database is.
+
+    Raises:
+        FailedPrecondition: psycopg is not installed.
+    """
+    store = config.store
+    made = _postgres().Address(store.dsn, store.password_file, store.prepared_statements)
+    return cast("Address", made)
+
+
+def _postgres() -> ModuleType:
+    try:
+        return importlib.import_module("vault.stores.postgres")
+    except ModuleNotFoundError as error:
+        if error.name not in ("psycopg", "psycopg_binary"):
+            raise
+        raise FailedPrecondition(
+            "the store is PostgreSQL, and psycopg is missing: pip install 'cardvault[server,postgres]'",
+            reason="NOT_INSTALLED",
+        ) from None
 
 
 def _tell_log(snapshot: Snapshot) -> None:

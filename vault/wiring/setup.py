@@ -11,8 +11,7 @@ from vault.policy.access import parse_access
 from vault.rpc.tls import TlsFiles
 from vault.service.initialise import initialise
 from vault.service.keys import KeyMaker
-from vault.stores.sqlite import migrate as migrate_sqlite
-from vault.wiring.parts import assemble, clock_ms, open_custody, open_store
+from vault.wiring.parts import assemble, clock_ms, migrate_store, open_custody, open_store
 
 
 def migrate(config: Config) -> list[str]:
@@ -23,7 +22,7 @@ def migrate(config: Config) -> list[str]:
         IntegrityFailure: The root key is not the one that this vault's keys were wrapped by.
     """
     custody = open_custody(config)
-    done = [f"applied migration {name}" for name in migrate_sqlite(config.store.path)]
+    done = [f"applied migration {name}" for name in migrate_store(config)]
 
     async def work() -> None:
         store = open_store(config)

@@ -28,6 +28,7 @@ from vault.service.change import Changes
 from vault.service.events import Events
 from vault.service.export import Export
 from vault.service.issuance import Issuance
+from vault.service.presence import Presence
 from vault.service.programs import Programs
 from vault.service.public_keys import PublicKeys
 from vault.service.recipients import Recipients
@@ -100,16 +101,19 @@ async def _serve(config: Config, port: int) -> None:
         access = AccessFile(config.server.access_file, lambda loaded: _record_access(recorder, loaded))
         await access.load()
         server = Server(servicers(parts), access.current, refused, tls)
+        presence = Presence(store, parts.random(16), lambda: access.current().sha256)
         await server.start(f"{config.server.address.rpartition(':')[0]}:{port}")
         report_ready()
-        await _until_told(access)
+        await _until_told(access, presence)
         await server.drain(config.server.drain_seconds)
+        with contextlib.suppress(VaultError):  # what is left behind is forgotten later
+            await presence.leave()
     finally:
         await store.close()
 
 
-async def _until_told(access: AccessFile) -> None:
-    """Watch the access file until SIGTERM or SIGINT; SIGHUP has it read at once."""
+async def _until_told(access: AccessFile, presence: Presence) -> None:
+    """Watch the access file, and those of other processes, until SIGTERM or SIGINT; SIGHUP has it read at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -122,11 +126,11 @@ async def _until_told(access: AccessFile) -> None:
         task.add_done_callback(tasks.discard)
 
     loop.add_signal_handler(signal.SIGHUP, reread)
-    watching = asyncio.create_task(access.watch())
+    watching = [asyncio.create_task(access.watch()), asyncio.create_task(presence.run())]
     await stop.wait()
-    watching.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await watching
+    for task in watching:
+        task.cancel()
+    await asyncio.gather(*watching, return_exceptions=True)
 
 
 async def _record_access(recorder: Recorder, access: Access) -> None:

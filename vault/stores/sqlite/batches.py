@@ -13,7 +13,7 @@ class SqliteBatches:
         self._table = Table(connection, BatchRow)
 
     def get(self, batch_id: bytes) -> BatchRow | None:
-        """Return a batch; None if there is none. SQLite has one writer, so it is locked."""
+        """Return a batch; None if there is none."""
         return self._table.row("WHERE batch_id = ?", (batch_id,))
 
     def insert(self, row: BatchRow) -> None:

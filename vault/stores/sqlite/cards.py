@@ -16,10 +16,7 @@ class SqliteCards:
         self._table = Table(connection, CardRow)
 
     def get(self, program: str, card_ids: Collection[bytes]) -> dict[bytes, CardRow]:
-        """Return the cards with these ids; ids without a card are left out.
-
-        SQLite has one writer, so they are locked.
-        """
+        """Return the cards with these ids; ids without a card are left out."""
         found = self._table.rows_in("WHERE program = ? AND card_id IN", [program], card_ids)
         return {row.card_id: row for row in found}
 

@@ -20,7 +20,7 @@ class SqliteJobs:
         self._table = Table(connection, JobRow)
 
     def get(self, job_id: bytes) -> JobRow | None:
-        """Return a job; None if there is none. SQLite has one writer, so it is locked."""
+        """Return a job; None if there is none."""
         return self._table.row("WHERE job_id = ?", (job_id,))
 
     def insert(self, row: JobRow) -> None:

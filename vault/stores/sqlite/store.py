@@ -13,7 +13,7 @@ from vault.stores.protocol import Transaction
 from vault.stores.sqlite.checkpoint import Checkpointer
 from vault.stores.sqlite.connection import connect
 from vault.stores.sqlite.fault import translated
-from vault.stores.sqlite.reader import Reader
+from vault.stores.sqlite.reader import Looker, Reader
 from vault.stores.sqlite.schema import check_schema
 from vault.stores.sqlite.turn import Turn
 from vault.stores.sqlite.writer import Writer
@@ -21,16 +21,18 @@ from vault.stores.sqlite.writer import Writer
 T = TypeVar("T")
 
 CACHE_MIB = 64
-"""Default page cache of the writing connection; the reading one has a quarter of it."""
+"""Default page cache of the writing connection; the reading ones have a quarter and an eighth."""
 
 
 class SqliteStore:
     """Records in one SQLite file, which several processes may have open. Implements ``vault.stores.Store``."""
 
-    def __init__(self, writing: Lane, reading: Lane, checkpointer: Checkpointer) -> None:
+    def __init__(self, writing: Lane, reading: Lane, looker: Looker, checkpointer: Checkpointer) -> None:
         """Use lanes that run already; call ``open`` instead."""
         self._writing = writing
         self._reading = reading
+        self._looker = looker
+        self._closed = False
         self._checkpointer = checkpointer
 
     @classmethod
@@ -52,7 +54,8 @@ class SqliteStore:
             turns = Turn(path), Turn(path)
             copying = connect(path, cache_mib=1)
             writing = connect(path, cache_mib=cache_mib)
-            reading = connect(path, cache_mib=max(1, cache_mib // 4), query_only=True)
+            reading = connect(path, cache_mib=max(1, cache_mib // 8), query_only=True)
+            looking = connect(path, cache_mib=max(1, cache_mib // 4), query_only=True)
         except OSError as error:
             message = f"the files beside the database {path.name} cannot be opened: {error.strerror}"
             raise Unavailable(message) from error
@@ -64,6 +67,7 @@ class SqliteStore:
         return cls(
             Lane("sqlite-write", writer.serve, writer.finish),
             Lane("sqlite-read", reader.serve, reader.finish),
+            Looker(looking),
             checkpointer,
         )
 
@@ -86,8 +90,21 @@ class SqliteStore:
         """
         return cast("T", await self._reading.submit(work))
 
+    async def look(self, work: Callable[[Transaction], T]) -> T:
+        """Run short work that only reads, on a snapshot, at once and on this thread, which is the event loop's.
+
+        Raises:
+            Unavailable: The disk is failing, or the store is closed.
+            IntegrityFailure: The file is damaged.
+        """
+        if self._closed:
+            raise Unavailable("the store is closed")
+        return self._looker.look(work)
+
     async def close(self) -> None:
         """Finish the work that was begun, then let go of the file. May be called again."""
+        self._closed = True
+        self._looker.close()
         await self._writing.close()
         await self._reading.close()
         await asyncio.to_thread(self._checkpointer.close)

@@ -6,7 +6,7 @@ equal to its members. Making members again would cost a microsecond each on look
 
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Generic, TypeVar
 
 from vault.errors import AlreadyExists, NotFound
@@ -18,6 +18,14 @@ RowT = TypeVar("RowT", bound=tuple[Any, ...])
 
 KEYS_AT_ONCE = 1024
 """Keys in one IN list. Lists are padded to a power of two, so that eleven statements serve every size."""
+
+
+ROWS_AT_ONCE = 64
+"""Rows written by one statement at most.
+
+Each step of a statement gives Python's lock away and takes it back, which costs most when another thread of the
+process has work to do; one statement for many rows does so once.
+"""
 
 
 def mark(place: int, name: str) -> str:  # noqa: ARG001  other dialects mark by name
@@ -36,8 +44,8 @@ class Table(Generic[RowT]):
         self._executemany = connection.executemany
         self._make = shape.row._make
         self._shape = shape
-        self._insert = sql.insert(shape, mark)
-        self._claim = sql.claim(shape, mark)
+        self._insert = sql.Insert(shape)
+        self._claim = sql.Insert(shape, free_keys_only=True)
         self._put = sql.put(shape, mark)
         self._update = sql.update(shape, mark)
         self._select = sql.select(shape)
@@ -71,10 +79,7 @@ class Table(Generic[RowT]):
             AlreadyExists: The key of one is taken; rows before it may have been written.
         """
         try:
-            if len(rows) == 1:
-                self.execute(self._insert, rows[0])
-            else:
-                self._executemany(self._insert, rows)
+            self._write(self._insert, rows)
         except sqlite3.IntegrityError as error:
             if not is_taken(error):
                 raise
@@ -83,7 +88,7 @@ class Table(Generic[RowT]):
 
     def claim(self, rows: Sequence[RowT]) -> int:
         """Write the rows whose key is free, and return how many they are."""
-        return self._executemany(self._claim, rows).rowcount
+        return self._write(self._claim, rows)
 
     def put(self, row: RowT) -> None:
         """Insert or replace a row."""
@@ -102,6 +107,17 @@ class Table(Generic[RowT]):
         if count != len(rows):
             message = f"{self.name} does not exist"
             raise NotFound(message)
+
+    def _write(self, statement: sql.Insert, rows: Sequence[RowT]) -> int:
+        """Insert rows, many with each statement, and return how many were written."""
+        written = start = 0
+        while start < len(rows):
+            # The largest power of two that fits, so that seven statements serve every number of rows.
+            size = min(ROWS_AT_ONCE, 1 << ((len(rows) - start).bit_length() - 1))
+            values = list(chain.from_iterable(rows[start : start + size]))
+            written += self.execute(statement.text(size), values).rowcount
+            start += size
+        return written
 
     def last_rowid(self) -> int:
         """Return the highest rowid; 0 for an empty table. Rows written later have higher ones."""

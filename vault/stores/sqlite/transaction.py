@@ -9,9 +9,12 @@ from vault.stores.sqlite.cards import SqliteCards
 from vault.stores.sqlite.codes import SqliteCodes
 from vault.stores.sqlite.jobs import SqliteJobs
 from vault.stores.sqlite.keys import SqliteKeys
+from vault.stores.sqlite.processes import SqliteProcesses
 from vault.stores.sqlite.programs import SqlitePrograms, SqliteRecipients, SqliteVault
 from vault.stores.sqlite.requests import SqliteRequests
+from vault.stores.sqlite.roots import SqliteRootCopies
 from vault.stores.sqlite.serials import SqliteSerials
+from vault.stores.sqlite.tables import SqliteTables
 from vault.stores.sqlite.tallies import SqliteTallies
 
 
@@ -23,6 +26,7 @@ class SqliteTransaction:
         self.vault = SqliteVault(connection)
         self.programs = SqlitePrograms(connection)
         self.keys = SqliteKeys(connection)
+        self.root_copies = SqliteRootCopies(connection)
         self.recipients = SqliteRecipients(connection)
         self.batches = SqliteBatches(connection)
         self.cards = SqliteCards(connection)
@@ -31,7 +35,9 @@ class SqliteTransaction:
         self.tallies = SqliteTallies(connection)
         self.jobs = SqliteJobs(connection)
         self.requests = SqliteRequests(connection)
+        self.processes = SqliteProcesses(connection)
         self.audit = SqliteAudit(connection)
+        self.tables = SqliteTables(connection)
 
     def on_failure(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` run, on the store's thread, if what this work wrote is not known to be durable."""

@@ -1,0 +1,52 @@
+"""A PostgreSQL store whose statements and commits fail as not serializable when chance wants it."""
+
+import random
+
+from psycopg import Cursor
+from psycopg.pq import TransactionStatus
+
+from vault.stores.lane import Lane
+from vault.stores.postgres import Address, PostgresStore
+from vault.stores.postgres.deadline import Line, Watch
+from vault.stores.postgres.reader import Reader
+from vault.stores.postgres.session import READ_ONLY, SERIALIZABLE, Session
+from vault.stores.postgres.writer import Writer
+
+_CONFLICT = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$"
+
+
+class ConflictingSession(Session):
+    """A session in which PostgreSQL itself refuses some statements and commits with 40001.
+
+    ``fail_at`` are the numbers of the statements to refuse, counted from 1 over the session's life, commits among
+    them; or else chance decides.
+    """
+
+    def __init__(self, address: Address, line: Line, mode: str, chance: random.Random | None) -> None:
+        super().__init__(address, line, mode)
+        self.fail_at: set[int] = set()
+        self.statements = 0
+        self._chance = chance
+
+    def run(self, query: str, values: object = ()) -> Cursor[tuple[object, ...]]:
+        self._perhaps_refuse(0.03)
+        return super().run(query, values)  # type: ignore[arg-type]
+
+    def commit(self) -> None:
+        if self.status == TransactionStatus.INTRANS:
+            self._perhaps_refuse(0.15)
+        super().commit()
+
+    def _perhaps_refuse(self, odds: float) -> None:
+        self.statements += 1
+        if self.statements in self.fail_at or (self._chance is not None and self._chance.random() < odds):
+            self.command(_CONFLICT)
+
+
+def conflicting_store(address: Address, chance: random.Random | None) -> tuple[PostgresStore, ConflictingSession]:
+    """Open a store at SERIALIZABLE over a migrated database; its reading session has no such trouble."""
+    watch = Watch(10.0)
+    session = ConflictingSession(address, watch.line(), SERIALIZABLE, chance)
+    writer, reader = Writer(session), Reader(Session(address, watch.line(), READ_ONLY))
+    store = PostgresStore(Lane("write", writer.serve, writer.finish), Lane("read", reader.serve, reader.finish), watch)
+    return store, session

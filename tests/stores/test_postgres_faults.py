@@ -1,0 +1,271 @@
+"""What PostgreSQL and the way to it do to the store, and what its callers see."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.contracts.samples import PROGRAM, TAG, code, new_id
+from tests.postgres import Cluster
+from tests.stores.conflicts import conflicting_store
+from vault.errors import Unavailable
+from vault.model.rows import TallyRow
+from vault.stores.postgres import Address, PostgresStore, migrate
+from vault.stores.protocol import Store, Transaction
+
+CUT_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cardvault'"
+
+
+def put(slot: int) -> Callable[[Transaction], int]:
+    def work(tx: Transaction) -> int:
+        tx.tallies.put(TallyRow(PROGRAM, slot, 1, TAG))
+        return slot
+
+    return work
+
+
+async def slots(store: Store) -> set[int]:
+    return {row.slot for row in await store.read(lambda tx: tx.tallies.get(PROGRAM))}
+
+
+@pytest.fixture
+async def store(address: Address) -> AsyncIterator[PostgresStore]:
+    opened = PostgresStore.open(address, deadline_seconds=0.8)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def database(address: Address) -> str:
+    return str(address.checked()["dbname"])
+
+
+async def test_a_connection_lost_between_works_is_not_noticed(
+    cluster: Cluster, database: str, store: PostgresStore
+) -> None:
+    await store.transact(put(1))
+    assert await slots(store) == {1}
+    cluster.execute(CUT_ALL, database)
+    await store.transact(put(2))
+    assert await slots(store) == {1, 2}
+
+
+async def test_work_whose_connection_is_lost_before_its_commit_runs_again(
+    cluster: Cluster, database: str, store: PostgresStore
+) -> None:
+    order: list[str] = []
+
+    def work(tx: Transaction) -> None:
+        order.append("work")
+        tx.on_failure(lambda: order.append("callback"))
+        put(1)(tx)
+        if len(order) == 1:
+            cluster.execute(CUT_ALL, database)
+        put(2)(tx)
+
+    await store.transact(work)
+    assert order == ["work", "callback", "work"]
+    assert await slots(store) == {1, 2}
+
+
+async def test_a_read_whose_connection_is_lost_runs_again(
+    cluster: Cluster, database: str, store: PostgresStore
+) -> None:
+    await store.transact(put(1))
+    runs: list[int] = []
+
+    def work(tx: Transaction) -> int:
+        runs.append(1)
+        if len(runs) == 1:
+            cluster.execute(CUT_ALL, database)
+        return len(tx.tallies.get(PROGRAM))
+
+    assert await store.read(work) == 1
+    assert len(runs) == 2
+
+
+async def test_a_connection_lost_in_the_commit_leaves_the_outcome_unknown(
+    cluster: Cluster, database: str, store: Any
+) -> None:
+    calls: list[str] = []
+
+    def work(tx: Any) -> None:
+        tx.on_failure(lambda: calls.append("called"))
+        session = tx.cards._table._session
+        commit = session.commit
+
+        def commit_over_a_cut_line() -> None:
+            session.commit = commit
+            cluster.execute(CUT_ALL, database)
+            commit()
+
+        session.commit = commit_over_a_cut_line
+        put(1)(tx)
+
+    with pytest.raises(Unavailable, match="outcome is unknown") as caught:
+        await store.transact(work)
+    assert caught.value.retry_seconds is not None
+    assert calls == ["called"]
+    await store.transact(put(2))
+    assert await slots(store) == {2}
+
+
+async def test_a_statement_past_its_deadline_costs_its_connection_and_no_other(store: Any) -> None:
+    calls: list[str] = []
+
+    def work(tx: Any) -> None:
+        tx.on_failure(lambda: calls.append("called"))
+        put(1)(tx)
+        tx.cards._table.run("SELECT pg_sleep(20)")
+
+    began = time.monotonic()
+    for run in (store.transact, store.read):
+        with pytest.raises(Unavailable):
+            await run((lambda tx: tx.cards._table.run("SELECT pg_sleep(20)")) if run == store.read else work)
+    assert time.monotonic() - began < 6
+    assert calls == ["called"]
+    await store.transact(put(2))
+    assert await slots(store) == {2}
+
+
+async def test_a_mistake_in_our_own_statement_stays_one_without_the_values_in_it(store: Any) -> None:
+    for run in (store.transact, store.read):
+        with pytest.raises(psycopg.ProgrammingError, match="SQLSTATE 42P01") as caught:
+            await run(lambda tx: tx.cards._table.run("SELECT 1 FROM absent"))
+        assert "absent" not in str(caught.value)
+    row = code(b"\xab" * 32, new_id())._replace(sealed_code=None)  # type: ignore[arg-type]
+    with pytest.raises(psycopg.IntegrityError) as refused:
+        await store.transact(lambda tx: tx.codes.claim([row]))
+    assert "abab" not in repr(refused.value) + repr(refused.value.__cause__) + repr(refused.value.__context__)
+
+
+async def test_a_claim_that_collides_gets_no_digest_into_the_servers_log(cluster: Cluster, store: Any) -> None:
+    rows = sorted(code(bytes([number // 256, number % 256]) * 16, new_id()) for number in range(600))
+    await store.transact(lambda tx: tx.codes.claim(rows[100:300]))
+    assert len(await store.transact(lambda tx: tx.codes.claim(rows))) == 200
+    assert rows[200].digest.hex() not in cluster.log.read_text(errors="replace")
+
+
+async def test_work_that_ends_the_transaction_itself_is_not_taken_for_durable(store: Any) -> None:
+    calls: list[str] = []
+
+    def work(tx: Any) -> None:
+        tx.on_failure(lambda: calls.append("called"))
+        tx.cards._table._session.command("ROLLBACK")
+
+    with pytest.raises(Unavailable):
+        await store.transact(work)
+    assert calls == ["called"]
+    await store.transact(put(1))
+
+
+async def test_work_that_hides_a_failed_statement_is_not_committed(store: Any) -> None:
+    def work(tx: Any) -> None:
+        put(1)(tx)
+        with contextlib.suppress(psycopg.Error):
+            tx.cards._table.run("SELECT 1/0")
+
+    with pytest.raises(psycopg.Error):
+        await store.transact(work)
+    assert await slots(store) == set()
+
+
+@pytest.mark.parametrize("statement", range(1, 9))
+async def test_a_conflict_in_any_statement_or_commit_has_the_work_run_again(address: Address, statement: int) -> None:
+    store, session = conflicting_store(address, None)
+    order: list[str] = []
+
+    def work(tx: Transaction) -> int:
+        order.append("work")
+        tx.on_failure(lambda: order.append("callback"))
+        for slot in (1, 2, 3):
+            assert tx.tallies.get_locked(PROGRAM, slot) is None
+            put(slot)(tx)
+        return 7
+
+    session.fail_at = {statement}
+    assert await store.transact(work) == 7
+    assert order == (["work", "callback", "work"] if statement <= 7 else ["work"])
+    assert await slots(store) == {1, 2, 3}
+    await store.close()
+
+
+async def test_endless_conflicts_end_as_unavailable_with_a_time_to_try_again(address: Address) -> None:
+    store, session = conflicting_store(address, None)
+    session.fail_at = set(range(1, 1000))
+    with pytest.raises(Unavailable) as caught:
+        await store.transact(put(1))
+    assert caught.value.reason == "CONTENDED"
+    assert caught.value.retry_seconds is not None
+    session.fail_at = set()
+    await store.transact(put(2))
+    assert await slots(store) == {2}
+    await store.close()
+
+
+@pytest.fixture
+def durable() -> Iterator[Cluster]:
+    made = Cluster(durable=True, max_wal_senders="2", wal_level="replica")
+    try:
+        made.start()
+        migrate(Address(made.dsn()))
+        yield made
+    finally:
+        made.stop()
+
+
+async def test_a_server_killed_again_and_again_loses_nothing_acknowledged(durable: Cluster) -> None:
+    store = PostgresStore.open(Address(durable.dsn()), deadline_seconds=5)
+    acknowledged: set[int] = set()
+    stop = threading.Event()
+
+    async def work(first: int) -> None:
+        slot = first
+        while not stop.is_set():
+            with contextlib.suppress(Unavailable):
+                acknowledged.add(await store.transact(put(slot)))
+            slot += 8
+            await asyncio.sleep(0)
+
+    works = [asyncio.create_task(work(first)) for first in range(8)]
+    waits = []
+    for _ in range(3):
+        await asyncio.sleep(0.4)
+        before = len(acknowledged)
+        await asyncio.to_thread(durable.kill)
+        await asyncio.to_thread(durable.start)
+        began = time.monotonic()
+        while len(acknowledged) <= before + 8:  # noqa: ASYNC110  the callers tell nobody
+            await asyncio.sleep(0.005)
+        waits.append(time.monotonic() - began)
+    stop.set()
+    await asyncio.gather(*works)
+    assert acknowledged <= await slots(store)
+    assert len(acknowledged) > 100
+    assert max(waits) < 5, "ready again soon after the server is"
+    await store.close()
+
+
+async def test_a_commit_that_no_standby_confirms_is_never_taken_for_done(durable: Cluster) -> None:
+    store = PostgresStore.open(Address(durable.dsn()), deadline_seconds=1)
+    await store.transact(put(1))
+    durable.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    durable.execute("SELECT pg_reload_conf()")
+    await asyncio.sleep(0.3)
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="outcome is unknown"):
+        await store.transact(put(2))
+    assert time.monotonic() - began < 5
+    waiting = asyncio.create_task(store.transact(put(3)))
+    cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    while not waiting.done():
+        durable.execute(cancel)
+        await asyncio.sleep(0.02)
+    with pytest.raises(Unavailable, match="outcome is unknown"):
+        await waiting
+    await store.close()

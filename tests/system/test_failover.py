@@ -1,0 +1,120 @@
+"""The database, its machine or the vault dies under load: what was acknowledged is there, once, and work goes on."""
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import Cluster
+from tests.system.account import Account, account_of, verify
+from tests.system.crew import Crew, trade
+from tests.system.issued import PROGRAM, create_program
+from tests.system.running import Running, running
+from tests.system.standby import pair
+
+PATIENCE_SECONDS = 30.0
+"""Far more than it takes; the times themselves are printed, since tests share their machine."""
+
+
+@pytest.fixture
+def durable() -> Iterator[Cluster]:
+    """Run a cluster that waits for the disk."""
+    cluster = Cluster(durable=True)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+async def trading(crew: Crew, effects: int, seconds: float) -> Account:
+    """Wait until so many effects have been acknowledged, and return the account up to then."""
+    deadline = time.monotonic() + seconds
+    while (account := account_of(crew.lines())).effects < effects:
+        assert crew.at_work(), account.wrong
+        assert time.monotonic() < deadline, f"only {account.effects} of {effects} effects"
+        await asyncio.sleep(min(2.0, 0.2 + effects / 50_000))
+    return account
+
+
+async def finished(crew: Crew, folder: Path) -> Account:
+    """Have the traders end, and return their account."""
+    (folder / "stop").touch()
+    return account_of(await crew.finish(150))
+
+
+async def test_a_standby_takes_over_from_a_killed_primary(tmp_path: Path) -> None:
+    with pair() as databases:
+        name = databases.primary.create()
+        with running(tmp_path / "vault", dsn=databases.dsn(name)) as vault:
+            await create_program(vault)
+            crew = trade([vault], tmp_path, processes=1, callers=6)
+            try:
+                await trading(crew, 150, 60)
+                await asyncio.to_thread(databases.primary.kill)
+                killed = time.monotonic_ns()
+                await asyncio.sleep(0.5)  # until someone notices
+                await asyncio.to_thread(databases.standby.promote)
+                promoted = time.monotonic_ns()
+                before = account_of(crew.lines())
+                await trading(crew, before.effects + 150, 60)
+                account = await finished(crew, tmp_path)
+            finally:
+                crew.end()
+        gap = account.seconds_after(promoted)
+        print(
+            f"write gap {gap:.2f} s after the promotion, which was done {(promoted - killed) / 1e9:.2f} s after the "
+            f"kill; {account.effects} effects, {account.unavailable} unavailable to the end of their deadline"
+        )
+        verify(account, databases.standby.dsn(name), PROGRAM)
+        assert gap < PATIENCE_SECONDS
+
+
+async def rounds(cluster: Cluster, folder: Path, *, count: int, effects: int) -> None:
+    """Kill database and vault in turn while traders are at work, then hold their account against the database."""
+    name = cluster.create()
+    dice = random.Random(20060609)
+    moments: list[tuple[str, int]] = []
+    with running(folder / "vault", dsn=cluster.dsn(name)) as vault:
+        await create_program(vault)
+        crew = trade([vault], folder, callers=8, cards=25, spend=0.3)
+        try:
+            for number in range(1, count + 1):
+                await trading(crew, effects * number // (count + 1), 600)
+                await asyncio.sleep(dice.uniform(0, 0.3))
+                moments.append(await asyncio.to_thread(kill_and_start, cluster if number % 2 else vault))
+            await trading(crew, effects, 600)
+            account = await finished(crew, folder)
+        finally:
+            crew.end()
+    ready = {kind: [account.seconds_after(at) for which, at in moments if which == kind] for kind in ("Cluster", "Running")}
+    worst = {kind: f"{max(seconds, default=math.nan):.2f} s" for kind, seconds in ready.items()}
+    print(
+        f"{count} rounds, {account.effects} effects, {account.unavailable} unavailable to the end of their deadline; "
+        f"acknowledged again after the start at the latest: {worst}"
+    )
+    verify(account, cluster.dsn(name), PROGRAM)
+    assert account.effects >= effects
+    assert max(max(seconds, default=0.0) for seconds in ready.values()) < PATIENCE_SECONDS
+
+
+def kill_and_start(victim: Cluster | Running) -> tuple[str, int]:
+    """Kill a database or a vault, start it again, and return which it was and when the start began."""
+    victim.kill()
+    moment = time.monotonic_ns()
+    victim.start()
+    return type(victim).__name__, moment
+
+
+async def test_nothing_is_lost_when_database_and_vault_are_killed(tmp_path: Path, durable: Cluster) -> None:
+    await rounds(durable, tmp_path, count=2, effects=1_500)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+async def test_nothing_is_lost_over_twenty_rounds(tmp_path: Path, durable: Cluster) -> None:
+    await rounds(durable, tmp_path, count=20, effects=50_000)

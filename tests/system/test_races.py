@@ -1,0 +1,167 @@
+"""Many callers at the same cards through several processes, some of which are killed: one order explains it all."""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.system.crew import Crew
+from tests.system.history import Operation, check
+from tests.system.issued import PROGRAM, create_program, issue
+from tests.system.racer import ask
+from tests.system.running import Running, addresses, running, several
+
+STORES = ("sqlite", "postgres")
+OPERATIONS_ON_ONE_CARD = 50
+HOT = 6
+
+
+class Race(NamedTuple):
+    """How much to do."""
+
+    operations: int
+    processes: int
+    callers: int
+    seconds_between_kills: float
+
+
+SHORT = Race(operations=3_000, processes=3, callers=8, seconds_between_kills=1.5)
+LONG = Race(operations=110_000, processes=4, callers=10, seconds_between_kills=4.0)
+
+
+@contextmanager
+def vaults_over(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[list[Running]]:
+    """Run one vault of two workers over SQLite, or two vaults over PostgreSQL."""
+    if kind == "sqlite":
+        with running(folder / "vault") as vault:
+            yield [vault]
+    else:
+        with several(folder, 2, dsn=request.getfixturevalue("dsn")) as vaults:
+            yield vaults
+
+
+async def kill_children(vaults: Sequence[Running], every_seconds: float, crew: Crew, dice: random.Random) -> int:
+    """Kill a worker or a job process every now and then while the crew is at work, and return how many."""
+    kills = 0
+    while crew.at_work():
+        await asyncio.sleep(every_seconds * dice.uniform(0.5, 1.5))
+        children = dice.choice(vaults).children(dice.choice(("worker", "worker", "jobs")))
+        if children and crew.at_work():
+            with suppress(ProcessLookupError):
+                os.kill(dice.choice(children), signal.SIGKILL)
+                kills += 1
+    return kills
+
+
+async def race(vaults: Sequence[Running], folder: Path, how: Race) -> None:
+    await create_program(vaults[0])
+    cards = await issue(vaults[0], how.operations // OPERATIONS_ON_ONE_CARD)
+    plan = {
+        "address": addresses(vaults),
+        "certificates": str(vaults[0].certificates),
+        "program": PROGRAM,
+        "cards": cards,
+        "operations": how.operations // how.processes,
+        "callers": how.callers,
+        "hot": HOT,
+    }
+    began = time.monotonic()
+    crew = Crew("racer", folder, plan, how.processes)
+    killing = asyncio.create_task(kill_children(vaults, how.seconds_between_kills, crew, random.Random(20060609)))
+    history = [Operation(*line) for line in await crew.finish()]
+    kills = await killing
+    took = time.monotonic() - began
+    history += await final_states(vaults[0], [card for card, _ in cards])
+    violations = check(history)
+    assert not violations, report(violations[0])
+    answers = Counter((operation.verb, operation.answer.partition(" ")[0]) for operation in history)
+    unknown = sum(1 for operation in history if not operation.end)
+    rate = len(history) / took
+    print(f"{len(history)} operations in {took:.1f} s ({rate:.0f}/s), {kills} kills, {unknown} unknown: {answers}")
+    assert len(history) >= 0.98 * how.operations
+    assert kills > 0
+    assert answers["redeem", "GOOD"] > how.operations // 50
+    assert answers["reverse", "DONE"] > how.operations // 100
+
+
+async def final_states(vault: Running, cards: Sequence[str]) -> list[Operation]:
+    """Read every card when all is over."""
+    found = []
+    async with vault.client("keeper", 60.0) as client:
+        for card in cards:
+            start = time.monotonic_ns()
+            answer = await ask(client, PROGRAM, "get", (card, "", ""))
+            found.append(Operation(card, "get", start, time.monotonic_ns(), answer))
+    return found
+
+
+def report(violation: Any) -> str:
+    lines = [f"no order explains {violation.operation}; the card could be {violation.states} after:"]
+    return "\n".join([*lines, *map(str, violation.before)])
+
+
+@pytest.mark.parametrize("kind", STORES)
+async def test_one_order_explains_every_answer(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    with vaults_over(kind, tmp_path, request) as vaults:
+        await race(vaults, tmp_path, SHORT)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", STORES)
+async def test_one_order_explains_every_answer_of_a_long_race(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with vaults_over(kind, tmp_path, request) as vaults:
+        await race(vaults, tmp_path, LONG)
+
+
+async def redeem_all(vaults: Sequence[Running], callers: int, codes: int) -> None:
+    """Have every caller redeem every code, each in an order of its own; each code has one winner."""
+    await create_program(vaults[0])
+    cards = await issue(vaults[0], codes, active=True)
+    address = addresses(vaults)
+    winners: dict[str, list[int]] = {card: [] for card, _ in cards}
+
+    async def caller(number: int, client: Any) -> None:
+        for card, code in random.Random(number).sample(cards, len(cards)):
+            if (await ask(client, PROGRAM, "redeem", (card, code, ""))).startswith("GOOD"):
+                winners[card].append(number)
+
+    clients = [vaults[0].client("redeemer", 60.0, address) for _ in range(8)]
+    began = time.monotonic()
+    await asyncio.gather(*(caller(number, clients[number % len(clients)]) for number in range(callers)))
+    took = time.monotonic() - began
+    for client in clients:
+        await client.close()
+    print(f"{callers} callers, {codes} codes: {callers * codes / took:.0f} redemptions/s in {took:.1f} s")
+    assert {len(won) for won in winners.values()} == {1}
+    assert len({number for won in winners.values() for number in won}) > callers // 10
+    states = await final_states(vaults[0], [card for card, _ in cards])
+    assert {operation.answer for operation in states} == {"REDEEMED"}
+
+
+@pytest.mark.parametrize("kind", STORES)
+async def test_a_code_redeemed_by_many_has_one_winner(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with vaults_over(kind, tmp_path, request) as vaults:
+        await redeem_all(vaults, 100, 20)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", STORES)
+async def test_500_codes_redeemed_by_100_callers_have_one_winner_each(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with vaults_over(kind, tmp_path, request) as vaults:
+        await redeem_all(vaults, 100, 500)

@@ -1,0 +1,169 @@
+"""Three vaults over one PostgreSQL: each stopped, killed, replaced while clients trade, and nobody notices."""
+
+import asyncio
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.system.account import account_of, verify
+from tests.system.crew import trade
+from tests.system.issued import PROGRAM, create_program, issue
+from tests.system.racer import ask
+from tests.system.running import Running, addresses, several
+from vault.cli.certificates import load_authority
+from vault.v1 import administration_service_pb2 as administration
+from vault.v1 import issuance_service_pb2 as issuance
+from vault.v1 import resources_pb2 as resources
+
+BATCH = 8_000
+NEW_RELEASE = '''\
+"""Makes this process one of a later release, with one migration more."""
+
+import vault
+
+vault.__version__ = "0.9.0"
+
+from vault.stores import migrations
+from vault.stores.migrations import Migration
+
+migrations.MIGRATIONS += (
+    Migration({number}, "{number:04} a column of a later release", "0.1.0", (), ("ALTER TABLE card ADD COLUMN later bigint",)),
+)
+'''
+
+
+async def test_three_vaults_are_stopped_killed_and_replaced_under_load(
+    tmp_path: Path, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with several(tmp_path, 3, dsn=dsn) as vaults:
+        await create_program(vaults[0])
+        crew = trade(vaults, tmp_path)
+        try:
+            await asyncio.sleep(1.5)
+            monkeypatch.setenv("PYTHONPATH", str(tmp_path / "release"))
+            migrate_to_a_later_release(vaults[0], tmp_path / "release", dsn)
+            for vault in vaults:
+                assert await asyncio.to_thread(vault.stop) == 0
+                await asyncio.to_thread(vault.start)
+            replaced = vaults[1]
+            before = served_certificate(replaced)
+            replace_certificate(replaced, tmp_path / "new")
+            assert served_certificate(replaced) != before
+            for vault in vaults:
+                vault.kill()
+                await asyncio.to_thread(vault.start)
+            (tmp_path / "stop").touch()
+            account = account_of(await crew.finish(60))
+        finally:
+            crew.end()
+        assert vaults[0].process is not None
+        running = Path(f"/proc/{vaults[0].children('worker')[0]}/environ").read_bytes()
+        assert str(tmp_path / "release").encode() in running
+    print(
+        f"{account.effects} effects; {account.unavailable} calls unavailable to the end of their deadline; "
+        f"{len(account.waits_ms)} calls took over 0.5 s, the longest {account.longest_wait_ms} ms"
+    )
+    verify(account, dsn, PROGRAM)
+    assert account.unavailable == 0
+    assert account.effects > 200
+
+
+def migrate_to_a_later_release(vault: Running, release: Path, dsn: str) -> None:
+    """Let what is started from now on be a later release, and migrate to it while the present one serves."""
+    with psycopg.connect(dsn) as connection:
+        found = connection.execute("SELECT max(version) FROM migration").fetchone()
+    assert found is not None
+    release.mkdir()
+    (release / "sitecustomize.py").write_text(NEW_RELEASE.format(number=found[0] + 1))
+    command = [sys.executable, "-m", "vault", "migrate", "--config", str(vault.configuration)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "a column of a later release" in done.stdout
+
+
+def served_certificate(vault: Running) -> bytes:
+    """Return the certificate that a vault shows to a new connection."""
+    folder = vault.certificates
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    context.load_cert_chain(folder / "shop.pem", folder / "shop.key")
+    context.set_alpn_protocols(["h2"])
+    host, _, port = vault.address.rpartition(":")
+    with (
+        socket.create_connection((host, int(port)), timeout=10) as plain,
+        context.wrap_socket(plain, server_hostname=host) as connection,
+    ):
+        shown = connection.getpeercert(binary_form=True)
+    assert shown is not None
+    return shown
+
+
+def replace_certificate(vault: Running, folder: Path) -> None:
+    """Put a new certificate and its key in a vault's folder."""
+    folder.mkdir()
+    load_authority(vault.certificates).issue_server(folder)
+    for name in ("server.key", "server.pem"):
+        shutil.copy2(folder / name, vault.certificates / f"{name}.new")
+        (vault.certificates / f"{name}.new").replace(vault.certificates / name)
+
+
+async def test_a_stop_is_seen_by_all_on_their_next_answer_and_a_killed_vaults_job_taken_over(
+    tmp_path: Path, dsn: str
+) -> None:
+    with several(tmp_path, 2, dsn=dsn) as vaults:
+        await create_program(vaults[0])
+        await stop_and_start(vaults[0], vaults[1])
+        await take_over(vaults)
+    with psycopg.connect(dsn) as connection:
+        counts = connection.execute(
+            "SELECT count(*), count(DISTINCT batch_position), max(batch_position) FROM card WHERE batch_id IS NOT NULL"
+        ).fetchone()
+    assert counts == (BATCH, BATCH, BATCH - 1)
+
+
+async def stop_and_start(one: Running, other: Running) -> None:
+    """Stop and start a program through one vault, and ask the other after each."""
+    ((card, code),) = await issue(one, 1, active=True)
+    async with one.client("operator") as operator, other.client("shop") as shop:
+        for _ in range(20):
+            stop = administration.StopProgramRequest(program=PROGRAM)
+            await operator.call(operator.administration.StopProgram, stop)
+            assert await ask(shop, PROGRAM, "validate", (card, code, "")) == "NOT_GOOD"
+            start = administration.StartProgramRequest(program=PROGRAM)
+            await operator.call(operator.administration.StartProgram, start)
+            assert await ask(shop, PROGRAM, "validate", (card, code, "")) == "GOOD"
+
+
+async def take_over(vaults: list[Running]) -> None:
+    """Kill the vault that works at a batch, and wait until the other has issued the rest of it."""
+    async with vaults[0].client("operator") as operator:
+        recipient = administration.CreateRecipientRequest(
+            program=PROGRAM, recipient="printer", public_key=bytes([9, *bytes(31)])
+        )
+        await operator.call(operator.administration.CreateRecipient, recipient)
+    async with vaults[0].client("issuer", 60.0, addresses(vaults)) as client:
+        request = issuance.CreateBatchRequest(program=PROGRAM, count=BATCH, recipient="printer")
+        batch_id = (await client.call(client.issuance.CreateBatch, request)).batch.batch_id
+        query = issuance.GetBatchRequest(program=PROGRAM, batch_id=batch_id)
+        while not (await client.call(client.issuance.GetBatch, query)).batch.issued_count:
+            await asyncio.sleep(0.02)
+        (worker,) = [vault for vault in vaults if "job_begun" in vault.log.read_text()]
+        (other,) = [vault for vault in vaults if vault is not worker]
+        worker.kill()
+        began = time.monotonic()
+        while "job_begun" not in other.log.read_text():
+            assert time.monotonic() < began + 30
+            await asyncio.sleep(0.02)
+        took = time.monotonic() - began
+        while (batch := (await client.call(client.issuance.GetBatch, query)).batch).state == batch.STATE_ISSUING:
+            await asyncio.sleep(0.1)
+    assert batch.state == resources.Batch.STATE_READY
+    cursor = int(re.findall(r'"job_begun".*"cursor": (\d+)', other.log.read_text())[0])
+    print(f"the job went on after {took:.1f} s, at card {cursor} of {BATCH}")
+    assert 0 < cursor < BATCH

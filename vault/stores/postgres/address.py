@@ -1,0 +1,85 @@
+"""Where the database is and how it is reached.
+
+1. The password comes from a file, is read anew for every connection, and is part of no text that anyone sees.
+2. Over a network the server is verified (TLS, ``sslmode=verify-full``) unless the words ask for less, and never
+   less than encryption; only a Unix socket goes without.
+3. Of several hosts the one that takes writes is used (``target_session_attrs=read-write``).
+"""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from vault.errors import FailedPrecondition
+from vault.secretfile import read_secret_file
+
+CONNECT_SECONDS = 2
+"""How long to wait for each host, unless ``connect_timeout`` says otherwise."""
+
+_DEFAULTS = {
+    "application_name": "cardvault",
+    "client_encoding": "UTF8",
+    "connect_timeout": str(CONNECT_SECONDS),
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "target_session_attrs": "read-write",
+}
+_ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
+_SECRETS = frozenset({"password", "sslpassword", "passfile"})
+
+
+class Address(NamedTuple):
+    """A database: ``dsn`` in libpq's key words, the file that holds its password, and how to talk to it.
+
+    ``statements`` is how many statements are kept prepared on a connection; 0 prepares none, as PgBouncer wants
+    it in transaction mode.
+    """
+
+    dsn: str
+    password_file: Path | None = None
+    statements: int = 100
+
+    def words(self) -> dict[str, str]:
+        """Return what libpq is given, the password included.
+
+        Raises:
+            FailedPrecondition: The words are not libpq's, hold a password, or would send it unencrypted over a
+                network; or the password's file cannot be used.
+        """
+        words = self.checked()
+        if self.password_file is not None:
+            words["password"] = read_secret_file(self.password_file).decode().rstrip("\r\n")
+        return words
+
+    def checked(self) -> dict[str, str]:
+        """Return what libpq is given, without the password.
+
+        Raises:
+            FailedPrecondition: As for ``words``, the file apart.
+        """
+        try:
+            given = conninfo_to_dict(self.dsn)
+        except psycopg.ProgrammingError:
+            raise _refused("store.dsn is not written in libpq's key words") from None
+        words = {name: str(value) for name, value in given.items()}
+        if "://" in self.dsn or _SECRETS & words.keys():
+            raise _refused("store.dsn must not hold a password: name its file in store.password_file")
+        if _over_network(words):
+            words.setdefault("sslmode", "verify-full")
+            modes = words["sslmode"]
+            if modes not in _ENCRYPTED:
+                raise _refused(f"store.dsn asks for sslmode={modes}: over a network it must be require or stronger")
+        return _DEFAULTS | words
+
+
+def _over_network(words: dict[str, str]) -> bool:
+    hosts = re.split(r"\s*,\s*", words.get("host", "")) + re.split(r"\s*,\s*", words.get("hostaddr", ""))
+    return any(host and not host.startswith(("/", "@")) for host in hosts)
+
+
+def _refused(message: str) -> FailedPrecondition:
+    return FailedPrecondition(message, reason="CONFIGURATION", field="store.dsn")

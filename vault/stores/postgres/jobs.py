@@ -1,0 +1,51 @@
+"""Jobs and their leases, by the database's clock."""
+
+from vault.model.rows import JobRow
+from vault.stores.postgres.session import Session
+from vault.stores.postgres.table import Table
+
+_NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+
+# The literal 1 is JobState.RUNNING: an index that holds running jobs only is used where the statement says so.
+_TAKE = f"UPDATE job SET lease_owner = %b, lease_until_ms = {_NOW_MS} + %b WHERE job_id = "  # noqa: S608  our clock
+_OWN = f"""{_TAKE} (
+    SELECT job_id FROM job WHERE state = 1 AND lease_owner = %b
+    ORDER BY created_ms, job_id LIMIT 1 FOR NO KEY UPDATE)"""  # noqa: S608  the same
+_FREE = f"""{_TAKE} (
+    SELECT job_id FROM job WHERE state = 1 AND lease_until_ms <= {_NOW_MS}
+    ORDER BY created_ms, job_id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)"""  # noqa: S608  the same
+
+
+class PostgresJobs:
+    """Jobs."""
+
+    def __init__(self, session: Session) -> None:
+        self._table = Table(session, JobRow)
+
+    def get(self, job_id: bytes) -> JobRow | None:
+        """Return a job; None if there is none."""
+        return self._table.row("WHERE job_id = %b", (job_id,))
+
+    def insert(self, row: JobRow) -> None:
+        """Write a new job; raise ``AlreadyExists`` if its id is taken."""
+        self._table.insert([row])
+
+    def update(self, row: JobRow) -> None:
+        """Replace the job with the row's id, its lease included; raise ``NotFound`` if there is none."""
+        self._table.update([row])
+
+    def of_subject(self, subject: bytes) -> list[JobRow]:
+        """Return the jobs that work or worked on a subject, oldest first."""
+        return self._table.rows("WHERE subject = %b ORDER BY created_ms, job_id", (subject,))
+
+    def any_running(self) -> bool:
+        """Whether there is a job to be worked at, by whomever."""
+        return self._table.run("SELECT 1 FROM job WHERE state = 1 LIMIT 1").fetchone() is not None
+
+    def lease(self, owner: bytes, seconds: float) -> JobRow | None:
+        """Give ``owner`` a job for ``seconds``: its own running one, else the oldest whose lease has run out.
+
+        A free job that another is just taking is passed over. Returns None if there is none.
+        """
+        length = round(seconds * 1000)
+        return self._table.returned(_OWN, (owner, length, owner)) or self._table.returned(_FREE, (owner, length))

@@ -1,0 +1,31 @@
+"""Answered requests."""
+
+from vault.model.rows import RequestRow
+from vault.stores.postgres.session import Session
+from vault.stores.postgres.table import Table
+
+_SWEEP = """DELETE FROM request WHERE (principal, request_id) IN (
+    SELECT principal, request_id FROM request WHERE created_ms < %b ORDER BY created_ms LIMIT %b
+    FOR UPDATE SKIP LOCKED)"""
+
+
+class PostgresRequests:
+    """Answered requests."""
+
+    def __init__(self, session: Session) -> None:
+        self._table = Table(session, RequestRow)
+
+    def get(self, principal: str, request_id: bytes) -> RequestRow | None:
+        """Return an answered request; None if there is none."""
+        return self._table.row("WHERE principal = %b AND request_id = %b", (principal, request_id))
+
+    def insert(self, row: RequestRow) -> None:
+        """Write an answered request; raise ``AlreadyExists`` if the principal has used the id."""
+        self._table.insert([row])
+
+    def sweep(self, before_ms: int, limit: int) -> int:
+        """Delete up to ``limit`` requests created before a time, and return how many.
+
+        Those that another is just sweeping are passed over.
+        """
+        return self._table.run(_SWEEP, (before_ms, limit)).rowcount

@@ -1,0 +1,96 @@
+"""The store: a writer and a reader over one PostgreSQL database."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Self, TypeVar, cast
+
+import vault
+from vault.stores.lane import Lane
+from vault.stores.postgres.address import Address
+from vault.stores.postgres.deadline import Watch
+from vault.stores.postgres.reader import Reader
+from vault.stores.postgres.schema import check_schema
+from vault.stores.postgres.session import READ_ONLY, REPEATABLE_READ, Session
+from vault.stores.postgres.writer import Writer
+from vault.stores.protocol import Transaction
+
+T = TypeVar("T")
+
+DEADLINE_SECONDS = 10.0
+"""How long a statement or a commit may take by default."""
+
+
+class PostgresStore:
+    """Records in a PostgreSQL database that any number of processes share. Implements ``vault.stores.Store``."""
+
+    def __init__(self, writing: Lane, reading: Lane, watch: Watch) -> None:
+        """Use lanes that run already; call ``open`` instead."""
+        self._writing = writing
+        self._reading = reading
+        self._watch = watch
+
+    @classmethod
+    def open(
+        cls,
+        address: Address,
+        *,
+        vault_release: str = vault.__version__,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        isolation: str = REPEATABLE_READ,
+    ) -> Self:
+        """Open a migrated database and start this process's threads; call it after forking, never before.
+
+        Args:
+            address: The database.
+            vault_release: The release that asks, such as ``1.2.0``.
+            deadline_seconds: How long a statement or a commit may take before its connection is dropped.
+            isolation: How transactions that write are kept apart: ``REPEATABLE READ``, which is enough, or
+                ``SERIALIZABLE``, for databases that have nothing else.
+
+        Raises:
+            FailedPrecondition: The database is not a vault's, not migrated, or too new for the release.
+            Unavailable: The database cannot be reached.
+        """
+        check_schema(address, vault_release)
+        watch = Watch(deadline_seconds)
+        writer = Writer(Session(address, watch.line(), isolation))
+        reader = Reader(Session(address, watch.line(), READ_ONLY))
+        return cls(
+            Lane("postgres-write", writer.serve, writer.finish),
+            Lane("postgres-read", reader.serve, reader.finish),
+            watch,
+        )
+
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Run work that may write, and return its result once what it wrote is durable.
+
+        Raises:
+            Unavailable: The database cannot be reached or written, others are in the way again and again, or the
+                outcome of the commit is unknown.
+            IntegrityFailure: The database's files are damaged.
+        """
+        return cast("T", await self._writing.submit(work))
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run work that only reads, on a snapshot, without making writers wait.
+
+        Raises:
+            Unavailable: The database cannot be reached, or the store is closed.
+            IntegrityFailure: The database's files are damaged.
+        """
+        return cast("T", await self._reading.submit(work))
+
+    async def look(self, work: Callable[[Transaction], T]) -> T:
+        """Do as ``read`` does: the network would make the event loop wait.
+
+        Raises:
+            Unavailable: The database cannot be reached, or the store is closed.
+            IntegrityFailure: The database's files are damaged.
+        """
+        return await self.read(work)
+
+    async def close(self) -> None:
+        """Finish the work that was begun, then let go of the database. May be called again."""
+        await self._writing.close()
+        await self._reading.close()
+        await asyncio.to_thread(self._watch.close)

@@ -1,0 +1,164 @@
+"""One table behind one session: the statements that every kind of record needs.
+
+1. A key that is taken raises nothing inside PostgreSQL (ON CONFLICT), so the transaction goes on, and no digest
+   gets into the server's log, which quotes the keys that collide.
+2. Rows that are written together are written in the order of their keys, so two transactions that write the same
+   rows wait for each other in one direction only.
+
+Rows come back as the shape's named tuples; columns of an ``IntEnum`` come back as plain ints, which compare
+equal to its members.
+"""
+
+from collections.abc import Collection, Sequence
+from operator import itemgetter
+from typing import Any, Generic, TypeVar
+
+from psycopg.errors import UniqueViolation
+
+from vault.errors import AlreadyExists, NotFound
+from vault.model.shape import SHAPES
+from vault.stores import sql
+from vault.stores.postgres.binary import array, column_kinds, type_name
+from vault.stores.postgres.session import Session
+
+RowT = TypeVar("RowT", bound=tuple[Any, ...])
+
+COPY_ROWS = 200
+"""From so many rows on a COPY is quicker than an INSERT of arrays."""
+
+
+def mark(place: int, name: str) -> str:  # noqa: ARG001  other dialects mark by place
+    """Write psycopg's parameter for a column: sent in binary, taken in the order of the text."""
+    return "%b"
+
+
+class Table(Generic[RowT]):
+    """Reads and writes rows of one kind."""
+
+    def __init__(self, session: Session, row: type[RowT]) -> None:
+        """Use the table whose shape has this row."""
+        shape = next(shape for shape in SHAPES.values() if shape.row is row)
+        names, key = shape.columns, shape.key
+        self.name = shape.table
+        self.run = session.run
+        self._session = session
+        self._make = shape.row._make
+        self._kinds = column_kinds(shape.row)
+        self._types = [type_name(kind) for kind in self._kinds]
+        self._select = sql.select(shape)
+        self._claim = sql.claim(shape, mark)
+        self._put = sql.put(shape, mark)
+        self._copies = "digest" not in key  # a COPY that collides has the server log the key
+        self._copy = f"COPY {shape.table} ({sql.columns(shape)}) FROM STDIN (FORMAT BINARY)"
+        news = [name for name in names if name not in key]
+        order = [names.index(name) for name in (*news, *key)]
+        self._in_update_order = itemgetter(*order)
+        self._key_of = itemgetter(*(names.index(name) for name in key))
+        self._update = sql.update(shape, mark)
+        arrays = ", ".join(f"%b::{kind}[]" for kind in self._types)
+        self._claim_many = (
+            f"INSERT INTO {shape.table} ({sql.columns(shape)}) SELECT * FROM unnest({arrays})"  # noqa: S608  our names
+            f" ON CONFLICT ({', '.join(key)}) DO NOTHING"
+        )
+        self._update_many = (
+            f"UPDATE {shape.table} AS old SET {', '.join(f'{name} = new.{name}' for name in news)}"  # noqa: S608
+            f" FROM unnest({arrays}) AS new ({', '.join(names)})"
+            f" WHERE {' AND '.join(f'old.{name} = new.{name}' for name in key)}"
+        )
+
+    def rows(self, tail: str, values: Sequence[Any] = ()) -> list[RowT]:
+        """Return the rows that a SELECT with this tail finds."""
+        return list(map(self._make, self.run(f"{self._select} {tail}", values).fetchall()))
+
+    def row(self, tail: str, values: Sequence[Any] = ()) -> RowT | None:
+        """Return the first row that a SELECT with this tail finds; None if there is none."""
+        found = self.run(f"{self._select} {tail}", values).fetchone()
+        return None if found is None else self._make(found)
+
+    def returned(self, statement: str, values: Sequence[Any]) -> RowT | None:
+        """Run a statement that changes at most one row and return it whole, as it is afterwards."""
+        columns = self._select.removeprefix("SELECT ").partition(" FROM ")[0]
+        found = self.run(f"{statement} RETURNING {columns}", values).fetchone()
+        return None if found is None else self._make(found)
+
+    def insert(self, rows: Sequence[RowT]) -> None:
+        """Write new rows.
+
+        Raises:
+            AlreadyExists: The key of one is taken; others may have been written.
+        """
+        copies = self._copies and len(rows) >= COPY_ROWS
+        written = self._copied(rows) if copies else self.claim(rows) == len(rows)
+        if not written:
+            message = f"{self.name} exists already"
+            raise AlreadyExists(message)
+
+    def claim(self, rows: Sequence[RowT], returning: str = "") -> Any:
+        """Write the rows whose key is free.
+
+        Returns:
+            How many they are; or, with a column to return, its values in them.
+        """
+        if not rows:
+            return [] if returning else 0
+        tail = f" RETURNING {returning}" if returning else ""
+        if len(rows) == 1:
+            done = self.run(self._claim + tail, rows[0])
+        else:
+            done = self.run(self._claim_many + tail, self._columns(rows))
+        return [value for (value,) in done.fetchall()] if returning else done.rowcount
+
+    def put(self, row: RowT) -> None:
+        """Insert or replace a row."""
+        self.run(self._put, row)
+
+    def update(self, rows: Sequence[RowT]) -> None:
+        """Replace the rows with the same keys.
+
+        Raises:
+            NotFound: One is not there; others may have been replaced.
+        """
+        if len(rows) == 1:
+            count = self.run(self._update, self._in_update_order(rows[0])).rowcount
+        else:
+            count = self.run(self._update_many, self._columns(rows)).rowcount if rows else 0
+        if count != len(rows):
+            message = f"{self.name} does not exist"
+            raise NotFound(message)
+
+    def _columns(self, rows: Sequence[RowT]) -> list[Any]:
+        ordered = sorted(rows, key=self._key_of)
+        return [array(kind, values) for kind, values in zip(self._kinds, zip(*ordered, strict=True), strict=True)]
+
+    def _copied(self, rows: Sequence[RowT]) -> bool:
+        self._session.command("SAVEPOINT copying")
+        try:
+            self._session.copy(self._copy, self._types, sorted(rows, key=self._key_of))
+        except UniqueViolation:
+            self._session.command("ROLLBACK TO SAVEPOINT copying; RELEASE SAVEPOINT copying")
+            self._session.fault = None
+            return False
+        self._session.command("RELEASE SAVEPOINT copying")
+        return True
+
+
+def taken_of(table: Table[RowT], column: str, rows: Sequence[RowT], values: Sequence[Any]) -> set[Any]:
+    """Write the rows whose value is free and stands there once, and return the values that were not.
+
+    Args:
+        table: Where to.
+        column: The claimed value's column.
+        rows: Any number, which differ in their key only by this column.
+        values: The rows' values, in the same order.
+    """
+    wanted = set(values)
+    if len(wanted) < len(rows):
+        seen: set[Any] = set()
+        twice = {value for value in values if value in seen or seen.add(value)}  # type: ignore[func-returns-value]
+        rows = [row for row, value in zip(rows, values, strict=True) if value not in twice]
+    return wanted.difference(table.claim(rows, column))
+
+
+def any_of(kind: type, values: Collection[Any]) -> Any:
+    """Return the parameter for ``= any(%b)``."""
+    return array(kind, sorted(set(values)))

@@ -1,0 +1,43 @@
+"""Whole tables."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from vault.model.rows import VaultRow
+from vault.model.shape import Shape
+from vault.stores import sql
+from vault.stores.sqlite.table import Table, mark
+from vault.stores.tables import Row, in_use
+
+
+class SqliteTables:
+    """Pages, counts, loads and empties tables by their shapes."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._vault = Table(connection, VaultRow)
+
+    def page(self, shape: Shape, after: Row | None, limit: int) -> list[Any]:
+        """Return up to ``limit`` rows in the order of the key, after a key (None: from the first)."""
+        values = [*(after or ()), limit]
+        text = sql.page(shape, mark, first=after is None)
+        return list(map(shape.row._make, self._connection.execute(text, values)))
+
+    def count(self, shape: Shape) -> int:
+        """Count a table's rows."""
+        return int(self._connection.execute(sql.count(shape)).fetchone()[0])
+
+    def load(self, shape: Shape, rows: Sequence[Any]) -> None:
+        """Write new rows; raise ``AlreadyExists`` if one's key is taken, ``FailedPrecondition`` beside a vault."""
+        self._check_no_vault()
+        Table(self._connection, shape.row).insert(rows)
+
+    def empty(self, shape: Shape) -> None:
+        """Delete every row of a table; raise ``FailedPrecondition`` beside a vault."""
+        self._check_no_vault()
+        self._connection.execute(sql.empty(shape))
+
+    def _check_no_vault(self) -> None:
+        if self._vault.row("LIMIT 1") is not None:
+            raise in_use()

@@ -1,0 +1,134 @@
+"""Restoring a backup into a store that is not there yet.
+
+1. Nothing is served from before everything is verified and every program stopped: a SQLite backup becomes the
+   vault's file by one rename at the end, and in PostgreSQL the vault's own row is written last, in the
+   transaction that verifies and stops.
+2. Whatever dies on the way leaves the store as if nothing had been begun, or one that every process refuses
+   because it holds no vault; `--restart` clears that away.
+3. Nothing is overwritten.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from vault.config import Config
+from vault.custody.protocol import Custody
+from vault.errors import AlreadyExists, FailedPrecondition, InvalidInput
+from vault.hardening import harden
+from vault.model.rows import VaultRow
+from vault.service.content import Watch
+from vault.service.restoration import Restored, admit_restored, check_not_a_vault
+from vault.stores.protocol import Store
+from vault.stores.sqlite import SqliteStore
+from vault.stores.sqlite import backup as sqlite_backup
+from vault.stores.sqlite import frozen as sqlite_frozen
+from vault.stores.sqlite import migrate as migrate_sqlite
+from vault.wiring.admission import open_keys, recorder_over
+from vault.wiring.parts import migrate_store, open_custody, open_store, postgres_address
+from vault.wiring.sidecar import sync_folder
+
+_SQLITE = b"SQLite format 3\x00"
+_BESIDE = ("", "-wal", "-shm", "-journal")
+
+
+def restore_backup(config: Config, backup: Path, wanted: bytes | None, watch: Watch, *, restart: bool) -> Restored:
+    """Restore a backup into the store that a configuration names, and stop every program.
+
+    Args:
+        config: The configuration; its store holds no vault.
+        backup: The file.
+        wanted: The content digest that the backup must have; None to take any.
+        watch: Told of the progress.
+        restart: Delete what an interrupted restore or move has left in the store.
+
+    Raises:
+        AlreadyExists: STORE_EXISTS: there is something where the store would be.
+        InvalidInput: BACKUP: the file is no backup of this kind of store.
+        IntegrityFailure: The root key is not that of the vault in the backup, a row is not what the vault wrote,
+            or the content digest is another.
+        Unavailable: The disk or the database fails.
+    """
+    harden()
+    custody = open_custody(config)
+    _check_kind(config, backup)
+    if config.store.kind == "sqlite":
+        return _restore_file(config.store.path, backup, custody, wanted, watch)
+    return asyncio.run(_restore_dump(config, backup, wanted, watch, restart=restart))
+
+
+def _check_kind(config: Config, backup: Path) -> None:
+    with backup.open("rb") as file:
+        begins = file.read(len(_SQLITE))
+    kind = "sqlite" if begins == _SQLITE else "postgres" if begins.startswith(b"PGDMP") else ""
+    if not kind:
+        raise InvalidInput(f"{backup} is not a backup of a vault", reason="BACKUP")
+    if kind != config.store.kind:
+        message = (
+            f"{backup} is a backup of a {kind} store, and the configuration names a {config.store.kind} store: "
+            f"restore it into a {kind} store, then `cardvault move` it"
+        )
+        raise InvalidInput(message, reason="BACKUP")
+
+
+def _restore_file(path: Path, backup: Path, custody: Custody, wanted: bytes | None, watch: Watch) -> Restored:
+    for beside in _BESIDE:
+        there = path.with_name(path.name + beside)
+        if there.exists():
+            message = f"{there} exists; a backup is restored only where there is nothing: move it away first"
+            raise AlreadyExists(message, reason="STORE_EXISTS")
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.restoring-", dir=path.absolute().parent))
+    except OSError as error:
+        message = f"{path} cannot be written: {error.strerror}"
+        raise FailedPrecondition(message, reason="DATABASE_UNREADABLE") from None
+    try:
+        made = folder / backup.name
+        made.touch(mode=0o600)
+        sqlite_backup.copy(backup, made, lambda done, total: watch("copying pages", done, total))
+        sqlite_backup.check_pages(made)
+        migrate_sqlite(made)
+        with sqlite_frozen.moment(made) as tx:
+            open_keys(tx, custody, "this backup")
+        restored = asyncio.run(_admit(SqliteStore.open(made), custody, None, wanted, watch))
+        sqlite_backup.settle(made)
+        os.link(made, path)  # unlike a rename, it never replaces what has come there meanwhile
+        sync_folder(path)
+    except FileExistsError:
+        raise AlreadyExists(f"{path} exists now; nothing was overwritten", reason="STORE_EXISTS") from None
+    finally:
+        shutil.rmtree(folder)
+    return restored
+
+
+async def _restore_dump(
+    config: Config, backup: Path, wanted: bytes | None, watch: Watch, *, restart: bool
+) -> Restored:
+    address = postgres_address(config)
+    from vault.stores.postgres import dump  # noqa: PLC0415  psycopg belongs to an extra
+
+    migrate_store(config)  # so that the store can be asked what it holds
+    store = open_store(config)
+    try:
+        left = await store.read(check_not_a_vault)
+    finally:
+        await store.close()
+    if left and not restart:
+        message = "an earlier restore or move into the store was interrupted; --restart deletes what it has left"
+        raise FailedPrecondition(message, reason="TARGET_NOT_EMPTY")
+    watch("pg_restore", 0, 0)
+    dump.drop_tables(address)
+    row = dump.restore(address, backup)
+    migrate_store(config)
+    return await _admit(open_store(config), open_custody(config), row, wanted, watch)
+
+
+async def _admit(
+    store: Store, custody: Custody, vault: VaultRow | None, wanted: bytes | None, watch: Watch
+) -> Restored:
+    try:
+        return await admit_restored(recorder_over(store, custody), vault, wanted, watch)
+    finally:
+        await store.close()
