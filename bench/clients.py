@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from bench.load import Order
 
 PROCESSES = 2
-START_SECONDS = 60.0
 REST_SECONDS = 60.0
 """Allowed beyond the time that was ordered."""
 

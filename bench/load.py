@@ -24,7 +24,7 @@ from bench.pairs import Pair, read_pairs
 from vault.client.channel import VaultClient, connect
 
 CALL_SECONDS = 30.0
-"""Deadline of one call."""
+"""Deadline of one call, and of connecting."""
 
 
 class Order(NamedTuple):
@@ -58,7 +58,8 @@ async def _work(order: Order) -> _Tally:
     ]
     tally = _Tally()
     try:
-        await asyncio.gather(*(client.channel.channel_ready() for client in clients))
+        connecting = asyncio.gather(*(client.channel.channel_ready() for client in clients))
+        await asyncio.wait_for(connecting, CALL_SECONDS)
         gc.collect()
         gc.freeze()
         print("ready", flush=True)

@@ -1,7 +1,7 @@
 """PostgreSQL for tests: a private cluster, made once for each process that tests, gone when it ends.
 
-It listens on a Unix socket in a folder of its own. PostgreSQL refuses to run as root, so root runs it as Debian's
-user ``postgres``. Where the programs are missing, tests that need them are skipped, and say so.
+It listens on a Unix socket in a folder of its own. PostgreSQL refuses to run as root, so root runs it as
+Debian's user ``postgres``. Where the programs are missing, tests that need them are skipped, and say so.
 """
 
 import itertools
@@ -46,7 +46,7 @@ def programs() -> Path:
 
 
 class Cluster:
-    """A cluster in a folder of its own; its server is this process's child, so that one killed can be started again.
+    """A cluster in a folder of its own; its server is this process's child, so one killed can be started again.
 
     ``durable`` clusters wait for the disk, as those of production do.
     """

@@ -229,7 +229,7 @@ def _value(value: object, kind: object, rules: Mapping[str, Any], where: str, fo
     if where == "server.address":
         _check_address(value, where)
     if where == "store.dsn" and re.search(r"password|://", value):
-        message = f"{where} must be libpq's key words without a password, which belongs into store.password_file"
+        message = f"{where} must be libpq's key words without a password; name its file in store.password_file"
         raise _refused(message, where)
     return value
 

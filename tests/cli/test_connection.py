@@ -8,6 +8,7 @@ import pytest
 from vault.cli.certificates import create_all
 from vault.cli.connection import PROFILE_VARIABLE, add_connection_options, open_client
 from vault.cli.failure import UsageProblem
+from vault.client.spread import SpreadChannel
 from vault.errors import InvalidInput
 
 PROFILE = """\
@@ -35,6 +36,12 @@ def parse(*arguments: str) -> argparse.Namespace:
 async def test_a_profile_is_enough_and_its_paths_are_its_folders(profile: Path) -> None:
     async with open_client(parse("--profile", str(profile))) as client:
         assert client.timeout_seconds == 10.0
+
+
+async def test_the_server_may_be_several(profile: Path) -> None:
+    several = ("--server", "localhost:7443, [::1]:7444")
+    async with open_client(parse("--profile", str(profile), *several)) as client:
+        assert isinstance(client.channel, SpreadChannel)
 
 
 async def test_the_environment_names_a_profile(profile: Path, monkeypatch: pytest.MonkeyPatch) -> None:

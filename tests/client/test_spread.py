@@ -160,7 +160,9 @@ def test_addresses_are_read_one_by_one() -> None:
     assert parse_addresses(" one:1, [::1]:2 ,10.0.0.1:65535") == ["one:1", "[::1]:2", "10.0.0.1:65535"]
 
 
-@pytest.mark.parametrize("text", ["", "one", "one:", ":1", "::1:2", "one:0", "one:65536", "one:1,", "one:1,one:1"])
+@pytest.mark.parametrize(
+    "text", ["", "one", "one:", ":1", "::1:2", "one:0", "one:65536", "one:1,", "one:1,one:1"]
+)
 def test_what_is_no_list_of_addresses_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         parse_addresses(text)

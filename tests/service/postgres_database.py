@@ -1,7 +1,8 @@
 """A vault's PostgreSQL database as its administrator sees it: a connection of its own, beside the vault's.
 
-Its tables get a column that no release of the vault knows, ``rowid``, counted up as rows are written: it tells rows
-apart here, and shows in every test that a column which a later release adds does not disturb this one.
+Its tables get a column that no release of the vault knows, ``rowid``, counted up as rows are written: it
+tells rows apart here, and shows in every test that a column which a later release adds does not disturb this
+one.
 """
 
 from pathlib import Path
@@ -24,7 +25,9 @@ class PostgresDatabase(Database):
         self.dsn = dsn
         there = "SELECT 1 FROM information_schema.columns WHERE table_name = 'card' AND column_name = 'rowid'"
         if not self._run(there):
-            self._run("".join(f"ALTER TABLE {table} ADD rowid bigint GENERATED ALWAYS AS IDENTITY;" for table in SHAPES))
+            self._run(
+                "".join(f"ALTER TABLE {table} ADD rowid bigint GENERATED ALWAYS AS IDENTITY;" for table in SHAPES)
+            )
 
     @property
     def path(self) -> Path:
@@ -36,7 +39,7 @@ class PostgresDatabase(Database):
         raise AttributeError
 
     def rows(self, table: str, **equal: object) -> list[dict[str, Any]]:
-        """Return the rows of a table whose columns have the values given, in the order in which they were written."""
+        """Return the rows of a table whose columns have the values given, in the order of their writing."""
         where = " AND ".join(f"{name} IS NOT DISTINCT FROM %s" for name in equal) or "true"
         return self._run(f"SELECT * FROM {table} WHERE {where} ORDER BY rowid", *equal.values())
 

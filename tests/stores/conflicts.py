@@ -1,6 +1,7 @@
 """A PostgreSQL store whose statements and commits fail as not serializable when chance wants it."""
 
 import random
+from collections.abc import Container
 
 from psycopg import Cursor
 from psycopg.pq import TransactionStatus
@@ -18,13 +19,13 @@ _CONFLICT = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$"
 class ConflictingSession(Session):
     """A session in which PostgreSQL itself refuses some statements and commits with 40001.
 
-    ``fail_at`` are the numbers of the statements to refuse, counted from 1 over the session's life, commits among
-    them; or else chance decides.
+    ``fail_at`` are the numbers of the statements to refuse, counted from 1 over the session's life, commits
+    among them; or else chance decides.
     """
 
     def __init__(self, address: Address, line: Line, mode: str, chance: random.Random | None) -> None:
         super().__init__(address, line, mode)
-        self.fail_at: set[int] = set()
+        self.fail_at: Container[int] = ()
         self.statements = 0
         self._chance = chance
 
@@ -44,9 +45,10 @@ class ConflictingSession(Session):
 
 
 def conflicting_store(address: Address, chance: random.Random | None) -> tuple[PostgresStore, ConflictingSession]:
-    """Open a store at SERIALIZABLE over a migrated database; its reading session has no such trouble."""
+    """Open a store at SERIALIZABLE over a migrated database; its reading sessions have no such trouble."""
     watch = Watch(10.0)
     session = ConflictingSession(address, watch.line(), SERIALIZABLE, chance)
-    writer, reader = Writer(session), Reader(Session(address, watch.line(), READ_ONLY))
-    store = PostgresStore(Lane("write", writer.serve, writer.finish), Lane("read", reader.serve, reader.finish), watch)
+    writer, readers = Writer(session), [Reader(Session(address, watch.line(), READ_ONLY)) for _ in range(2)]
+    reading, looking = (Lane("read", reader.serve, reader.finish) for reader in readers)
+    store = PostgresStore(Lane("write", writer.serve, writer.finish), reading, looking, watch)
     return store, session

@@ -15,7 +15,7 @@ from tests.postgres import Cluster
 from tests.stores.conflicts import conflicting_store
 from vault.errors import Unavailable
 from vault.model.rows import TallyRow
-from vault.stores.postgres import Address, PostgresStore, migrate
+from vault.stores.postgres import Address, PostgresStore, migrate, writer
 from vault.stores.protocol import Store, Transaction
 
 CUT_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cardvault'"
@@ -195,16 +195,43 @@ async def test_a_conflict_in_any_statement_or_commit_has_the_work_run_again(addr
     await store.close()
 
 
-async def test_endless_conflicts_end_as_unavailable_with_a_time_to_try_again(address: Address) -> None:
+async def test_endless_conflicts_end_as_unavailable_with_a_time_to_try_again(
+    address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "PATIENCE_SECONDS", 0.3)
     store, session = conflicting_store(address, None)
-    session.fail_at = set(range(1, 1000))
+    session.fail_at = range(1, 1_000_000)
     with pytest.raises(Unavailable) as caught:
         await store.transact(put(1))
     assert caught.value.reason == "CONTENDED"
     assert caught.value.retry_seconds is not None
-    session.fail_at = set()
+    session.fail_at = ()
     await store.transact(put(2))
     assert await slots(store) == {2}
+    await store.close()
+
+
+async def test_without_prepared_statements_settings_travel_with_each_transaction(address: Address) -> None:
+    store = PostgresStore.open(address._replace(statements=0))
+
+    def settings(tx: Any) -> list[str]:
+        run = tx.cards._table.run
+        names = ("enable_seqscan", "lock_timeout", "synchronous_commit", "transaction_isolation")
+        return [run(f"SHOW {name}").fetchone()[0] for name in names]
+
+    assert await store.transact(settings) == ["off", "250ms", "on", "repeatable read"]
+    assert await store.look(settings) == ["off", "250ms", "on", "repeatable read"]
+    rows = sorted(code(bytes([number]) * 32, new_id()) for number in range(20))
+    assert await store.transact(lambda tx: tx.codes.claim(rows)) == set()
+    counting: Any = lambda tx: tx.cards._table.run("SELECT count(*) FROM pg_prepared_statements").fetchone()  # noqa: E731
+    assert await store.transact(counting) == (0,)
+    await store.close()
+
+
+async def test_a_database_that_answers_before_the_disk_is_told_to_wait(cluster: Cluster, address: Address) -> None:
+    cluster.execute(f"ALTER DATABASE {address.checked()['dbname']} SET synchronous_commit = off")
+    store: Any = PostgresStore.open(address)
+    assert (await store.transact(lambda tx: tx.cards._table.run("SHOW synchronous_commit").fetchone())) == ("on",)
     await store.close()
 
 

@@ -11,7 +11,8 @@ import psycopg
 from vault.model.states import CardState
 
 _CARDS = "SELECT card_id, state, revision, redemption_id FROM card WHERE program = %s AND batch_id IS NULL"
-_COUNTS = """SELECT (SELECT count(*) FROM code WHERE program = %s), (SELECT count(*) FROM serial WHERE program = %s),
+_COUNTS = """SELECT (SELECT count(*) FROM code WHERE program = %s),
+    (SELECT count(*) FROM serial WHERE program = %s),
     (SELECT coalesce(sum(live), 0) FROM tally WHERE program = %s),
     (SELECT count(*) FROM card WHERE program = %s),
     (SELECT count(*) FROM card WHERE program = %s AND state IN (1, 2, 3))"""
@@ -38,9 +39,8 @@ class Account(NamedTuple):
         """The longest wait that was noted; 0 for none."""
         return max(self.waits_ms, default=0)
 
-
     def seconds_after(self, moment_ns: int) -> float:
-        """Return after how many seconds from a moment on the next effect was acknowledged; infinity for none."""
+        """Return the seconds from a moment to the next acknowledgement; infinity if there was none."""
         return min((at - moment_ns for at in self.times_ns if at > moment_ns), default=math.inf) / 1e9
 
 
@@ -94,7 +94,9 @@ def verify(account: Account, dsn: str, program: str, others: Iterable[str] = ())
     assert set(account.issued.values()) <= {1}
     for card, (state, revision, redemption) in cards.items():
         spent = account.spent.get(card)
-        expected = CardState.REDEEMED if spent else CardState.ACTIVE if card in account.sold else CardState.INACTIVE
+        expected = (
+            CardState.REDEEMED if spent else CardState.ACTIVE if card in account.sold else CardState.INACTIVE
+        )
         assert state == expected, card
         assert (None if redemption is None else str(UUID(bytes=bytes(redemption)))) == spent, card
         # Each effect raises the revision by one, so one that was done twice is seen here.

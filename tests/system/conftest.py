@@ -10,7 +10,7 @@ __all__ = ["cluster"]
 
 
 @pytest.fixture
-def dsn(cluster: Cluster) -> Iterator[str]:  # noqa: F811  # a fixture is asked for by its name
+def dsn(cluster: Cluster) -> Iterator[str]:
     """Make an empty PostgreSQL database for one test."""
     name = cluster.create()
     yield cluster.dsn(name)

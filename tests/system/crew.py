@@ -1,4 +1,4 @@
-"""Client processes: each runs one coroutine of a module of this package, writes what it saw, and ends by itself."""
+"""Client processes: each runs a module of this package, writes what it saw, and ends by itself."""
 
 import asyncio
 import json
@@ -66,9 +66,15 @@ class Crew:
 
 
 def trade(
-    vaults: Sequence[Running], folder: Path, *, processes: int = 2, callers: int = 5, cards: int = 4, spend: float = 0.75
+    vaults: Sequence[Running],
+    folder: Path,
+    *,
+    processes: int = 2,
+    callers: int = 5,
+    cards: int = 4,
+    spend: float = 0.75,
 ) -> Crew:
-    """Have traders begin over all vaults, for ``SECONDS`` at most; they end when the file ``stop`` is in the folder."""
+    """Have traders begin over all vaults; they end by the file ``stop`` in the folder, or after ``SECONDS``."""
     plan = {
         "address": addresses(vaults),
         "certificates": str(vaults[0].certificates),

@@ -37,7 +37,7 @@ class Operation(NamedTuple):
     """What one caller asked of one card, when, and what it was answered.
 
     Times are in nanoseconds of one clock. ``end`` is 0 where the outcome is unknown. ``argument`` is the
-    redemption that a reversal names. Answers: a change has its outcome and the state afterwards, ``DONE ACTIVE``;
+    redemption that a reversal names. Answers: a change has its outcome and the state after it, ``DONE ACTIVE``;
     ``redeem`` has ``GOOD`` and the redemption's id, or ``NOT_GOOD``; ``reverse`` has ``DONE`` or ``REFUSED``;
     ``validate`` has ``GOOD`` or ``NOT_GOOD``; ``get`` the state.
     """

@@ -1,4 +1,4 @@
-"""A client process that races for cards: many callers change, spend and read the same few, and note every answer.
+"""A client process that races for cards: callers change, spend and read the same few, and note each answer.
 
 Plan: ``address``, ``certificates``, ``program``, ``cards`` (pairs of card id and code), ``operations`` to do,
 ``callers`` that do them, ``hot`` cards at a time, ``seed``. All processes move through the cards at one pace.
@@ -53,7 +53,8 @@ class Racer:
         self._redemptions: dict[str, str] = {}
         folder = Path(plan["certificates"])
         self._clients = {
-            caller: client_of(folder, caller, plan["address"], TIMEOUT_SECONDS) for caller in {*CALLERS.values()}
+            caller: client_of(folder, caller, plan["address"], TIMEOUT_SECONDS)
+            for caller in {*CALLERS.values()}
         }
 
     async def run(self) -> None:
@@ -74,7 +75,9 @@ class Racer:
                 verb = "validate"
             start = time.monotonic_ns()
             try:
-                answer = await ask(self._clients[CALLERS[verb]], self._plan["program"], verb, (card, code, argument))
+                answer = await ask(
+                    self._clients[CALLERS[verb]], self._plan["program"], verb, (card, code, argument)
+                )
                 end = time.monotonic_ns()
             except Unavailable:
                 answer, end = "", 0
@@ -86,7 +89,7 @@ class Racer:
 
 
 async def ask(client: VaultClient, program: str, verb: str, about: tuple[str, str, str]) -> str:
-    """Do one operation on a card (its id, code, and the redemption to reverse); return the answer as history has it.
+    """Do one operation on a card (its id, code, redemption to reverse); return the answer as history has it.
 
     Raises:
         Unavailable: The outcome is unknown.
@@ -110,7 +113,8 @@ async def ask(client: VaultClient, program: str, verb: str, about: tuple[str, st
         try:
             await client.call(client.validation.ReverseRedemption, undo)
         except FailedPrecondition as error:
-            assert error.reason == "NOT_THIS_REDEMPTION", error
+            if error.reason != "NOT_THIS_REDEMPTION":
+                raise
             return "REFUSED"
         return "DONE"
     return await _change(client, program, verb, chosen)

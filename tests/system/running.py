@@ -1,4 +1,4 @@
-"""Vaults of real processes, each in a folder of its own, over a database of their own or one that they share."""
+"""Vaults of real processes, each in a folder of its own, over a database of its own or a shared one."""
 
 import os
 import re
@@ -30,7 +30,7 @@ class Running:
         workers: int = 2,
         migrate: bool = True,
     ) -> None:
-        """Make the folder; the database is PostgreSQL's of ``dsn``, or a file in the folder where that is empty."""
+        """Make the folder; the database is the one of ``dsn``, or a file in the folder where that is empty."""
         self.folder = folder
         self.configuration = folder / "vault.toml"
         if not self.configuration.exists():
@@ -48,10 +48,13 @@ class Running:
 
     @classmethod
     def beside(cls, other: Self, folder: Path, *, dsn: str, workers: int = 2) -> Self:
-        """Make a vault over another's database: with its root key, authority and access file, on its own port."""
-        shutil.copytree(other.folder, folder, ignore=lambda path, _: os.listdir(path) if path.endswith("/data") else [])
+        """Make a vault over another's database: same root key, authority and access file, its own port."""
+        shutil.copytree(other.folder, folder, ignore=shutil.ignore_patterns("ready", "data"))
+        (folder / "data").mkdir(mode=0o700)
         set_address(folder / "vault.toml", "127.0.0.1:0")
-        text = (folder / "vault.toml").read_text(encoding="utf-8").replace('kind = "postgres"', 'kind = "sqlite"')
+        text = (
+            (folder / "vault.toml").read_text(encoding="utf-8").replace('kind = "postgres"', 'kind = "sqlite"')
+        )
         (folder / "vault.toml").write_text(text, encoding="utf-8")
         return cls(folder, dsn=dsn, workers=workers, migrate=False)
 
@@ -159,7 +162,7 @@ def several(folder: Path, count: int, *, dsn: str, workers: int = 1) -> Iterator
     vaults = [first]
     try:
         for number in range(2, count + 1):
-            vaults.append(Running.beside(first, folder / f"vault-{number}", dsn=dsn, workers=workers))
+            vaults += [Running.beside(first, folder / f"vault-{number}", dsn=dsn, workers=workers)]
         for vault in vaults:
             vault.begin()
         for vault in vaults:

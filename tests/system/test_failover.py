@@ -1,11 +1,11 @@
-"""The database, its machine or the vault dies under load: what was acknowledged is there, once, and work goes on."""
+"""Database, machine or vault dies under load: what was acknowledged is there, once, and work goes on."""
 
 import asyncio
-import math
 import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -58,6 +58,7 @@ async def test_a_standby_takes_over_from_a_killed_primary(tmp_path: Path) -> Non
                 await asyncio.to_thread(databases.primary.kill)
                 killed = time.monotonic_ns()
                 await asyncio.sleep(0.5)  # until someone notices
+                asked = time.monotonic_ns()
                 await asyncio.to_thread(databases.standby.promote)
                 promoted = time.monotonic_ns()
                 before = account_of(crew.lines())
@@ -65,20 +66,21 @@ async def test_a_standby_takes_over_from_a_killed_primary(tmp_path: Path) -> Non
                 account = await finished(crew, tmp_path)
             finally:
                 crew.end()
-        gap = account.seconds_after(promoted)
+        gap = account.seconds_after(asked)
         print(
-            f"write gap {gap:.2f} s after the promotion, which was done {(promoted - killed) / 1e9:.2f} s after the "
-            f"kill; {account.effects} effects, {account.unavailable} unavailable to the end of their deadline"
+            f"primary killed; promotion asked for after {(asked - killed) / 1e9:.2f} s, took "
+            f"{(promoted - asked) / 1e9:.2f} s; first write acknowledged {gap:.2f} s after it was asked for; "
+            f"{account.effects} effects, {account.unavailable} calls unavailable to the end of their deadline"
         )
         verify(account, databases.standby.dsn(name), PROGRAM)
         assert gap < PATIENCE_SECONDS
 
 
 async def rounds(cluster: Cluster, folder: Path, *, count: int, effects: int) -> None:
-    """Kill database and vault in turn while traders are at work, then hold their account against the database."""
+    """Kill database and vault in turn under traders, then hold their account against the database."""
     name = cluster.create()
     dice = random.Random(20060609)
-    moments: list[tuple[str, int]] = []
+    moments: list[tuple[str, int, float]] = []
     with running(folder / "vault", dsn=cluster.dsn(name)) as vault:
         await create_program(vault)
         crew = trade([vault], folder, callers=8, cards=25, spend=0.3)
@@ -91,23 +93,27 @@ async def rounds(cluster: Cluster, folder: Path, *, count: int, effects: int) ->
             account = await finished(crew, folder)
         finally:
             crew.end()
-    ready = {kind: [account.seconds_after(at) for which, at in moments if which == kind] for kind in ("Cluster", "Running")}
-    worst = {kind: f"{max(seconds, default=math.nan):.2f} s" for kind, seconds in ready.items()}
+    for kind in ("Cluster", "Running"):
+        ready = [account.seconds_after(moment) for which, moment, _ in moments if which == kind]
+        took = [seconds for which, _, seconds in moments if which == kind]
+        print(
+            f"{kind}: acknowledged again {min(ready):.2f} to {max(ready):.2f} s, in the middle "
+            f"{median(ready):.2f} s, after its start began; that took {min(took):.2f} to {max(took):.2f} s"
+        )
+        assert max(ready) < PATIENCE_SECONDS
     print(
-        f"{count} rounds, {account.effects} effects, {account.unavailable} unavailable to the end of their deadline; "
-        f"acknowledged again after the start at the latest: {worst}"
+        f"{count} rounds, {account.effects} effects, {account.unavailable} calls unavailable to their deadline"
     )
     verify(account, cluster.dsn(name), PROGRAM)
     assert account.effects >= effects
-    assert max(max(seconds, default=0.0) for seconds in ready.values()) < PATIENCE_SECONDS
 
 
-def kill_and_start(victim: Cluster | Running) -> tuple[str, int]:
-    """Kill a database or a vault, start it again, and return which it was and when the start began."""
+def kill_and_start(victim: Cluster | Running) -> tuple[str, int, float]:
+    """Kill a database or a vault and start it again; return which, when that start began and what it took."""
     victim.kill()
     moment = time.monotonic_ns()
     victim.start()
-    return type(victim).__name__, moment
+    return type(victim).__name__, moment, (time.monotonic_ns() - moment) / 1e9
 
 
 async def test_nothing_is_lost_when_database_and_vault_are_killed(tmp_path: Path, durable: Cluster) -> None:

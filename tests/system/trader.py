@@ -1,10 +1,11 @@
 """A client process that trades: it issues, sells, validates and spends cards, and notes what was acknowledged.
 
-Plan: ``address`` (of several vaults), ``certificates``, ``program``, ``callers``, ``cards`` issued at a time, ``spend``
-(the share of cards that is spent, from 0 to 1), ``seconds`` at most, ``stop`` (a file: trading ends when it is there),
-``seed``. Each line of the result is a list of a word, the time in ns, and: ``issued`` and ``sold`` the card ids,
-``spent`` a card id and its redemption, ``waited`` the ms of a call that took over ``SLOW_SECONDS`` and its name,
-``unavailable`` the name of a call that was so to its deadline and the reason, ``wrong`` what it was.
+Plan: ``address`` (of several vaults), ``certificates``, ``program``, ``callers``, ``cards`` issued at a time,
+``spend`` (the share of cards that is spent, from 0 to 1), ``seconds`` at most, ``stop`` (a file: trading ends
+when it is there), ``seed``. Each line of the result is a list of a word, the time in ns, and: ``issued`` and
+``sold`` the card ids, ``spent`` a card id and its redemption, ``waited`` the ms of a call that took over
+``SLOW_SECONDS`` and its name, ``unavailable`` the name of a call that was so to its deadline and the reason,
+``wrong`` what it was.
 
 What is begun is settled: a call whose outcome is unknown is repeated under its request id until it is known.
 """
@@ -87,7 +88,9 @@ class Trader:
         for times in range(2):
             request = validation.RedeemCodeRequest(program=self._plan["program"], code=presented)
             spent = await self._call(client, client.validation.RedeemCode, request)
-            self._expect("redeem", spent.verdict == (resources.VERDICT_NOT_GOOD if times else resources.VERDICT_GOOD))
+            self._expect(
+                "redeem", spent.verdict == (resources.VERDICT_NOT_GOOD if times else resources.VERDICT_GOOD)
+            )
             if not times:
                 self._note("spent", card.card_id, spent.redemption_id)
         await self._validate(card.code, resources.VERDICT_NOT_GOOD)

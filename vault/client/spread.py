@@ -33,7 +33,7 @@ _CONNECTING = grpc.ChannelConnectivity.CONNECTING
 
 
 def parse_addresses(text: str) -> list[str]:
-    """Return the addresses of ``host:port`` or ``host:port,host:port,…``; a host is a name, an IPv4 or ``[IPv6]``.
+    """Return the addresses of ``host:port`` or ``host:port,host:port,…``, where a host may be ``[IPv6]``.
 
     Raises:
         InvalidInput: One is not a host and a port, or stands there twice, or they are more than 64.

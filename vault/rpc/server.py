@@ -33,7 +33,8 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.ping_timeout_ms", 20_000),  # its default, a minute, holds whatever keepalive_timeout_ms says
-    # Clients ask for a sign of life every 10 s while calls are in flight; twice that often is not held against them.
+    # Clients ask for a sign of life every 10 s while calls are in flight; twice that often is not held
+    # against them.
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
 )
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from vault.codes.format import normalize
 from vault.errors import InvalidInput
-from vault.model.states import Detail, Role, Usage
+from vault.model.states import Detail, Role
 from vault.policy.call import Call
 from vault.rpc import wire
 from vault.service.cards import Cards
@@ -116,7 +116,7 @@ def _validated(call: Call, programs: Sequence[str], judgement: Judgement) -> pb.
             verdict=res.VERDICT_GOOD,
             card_id=wire.uuid_text(card.card_id),
             program=card.program,
-            usage=res.Usage.ValueType(Usage(card.usage)),
+            usage=res.Usage.ValueType(card.usage),
             expire_time=wire.timestamp(card.expires_ms),
         )
     answer = pb.ValidatedCode(verdict=res.VERDICT_NOT_GOOD)

@@ -1,7 +1,6 @@
 """Between the API's messages and the model: the same facts in other clothes, no decisions."""
 
 from collections.abc import Iterable
-from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -32,7 +31,10 @@ def uuid_bytes(text: str) -> bytes:
 
 def uuid_text(value: bytes | None) -> str:
     """Return the canonical form of a UUID; empty for none."""
-    return str(UUID(bytes=value)) if value else ""
+    if not value:
+        return ""
+    text = value.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def timestamp(ms: int | None) -> Timestamp | None:

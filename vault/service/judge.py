@@ -10,6 +10,7 @@ Equal work: where no row was found, a decoy of the same shape, with a tag that h
 so that codes that are unknown, superseded, inactive or good all cost the same look-ups and the same MACs.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from vault import log
@@ -22,7 +23,7 @@ from vault.service.rules import expired
 
 _log = log.get(__name__)
 
-BY_STATE = {
+BY_STATE: Mapping[int, Detail] = {
     CardState.INACTIVE: Detail.INACTIVE,
     CardState.ACTIVE: Detail.GOOD,
     CardState.SUSPENDED: Detail.SUSPENDED,
@@ -69,7 +70,7 @@ def judge(snapshot: Snapshot, found: Found, now_ms: int) -> Judgement:
 def _of_card(program: ProgramRow, card: CardRow, now_ms: int) -> Detail:
     if program.state != ProgramState.ACTIVE:
         return Detail.PROGRAM_STOPPED
-    detail = BY_STATE[CardState(card.state)]
+    detail = BY_STATE[card.state]
     return Detail.EXPIRED if detail is Detail.GOOD and expired(card, now_ms) else detail
 
 

@@ -19,7 +19,7 @@ from vault.service.issue import card_ids
 from vault.service.recorder import Recorded, Recorder, Replay, Scope, event_of
 from vault.service.rules import TRANSITIONS
 from vault.service.select import Selector, select_one
-from vault.service.validation import judge_all, lookup_of
+from vault.service.validation import asked_of, judge_all, lookup_of
 
 
 class Redemption(NamedTuple):
@@ -51,7 +51,7 @@ class Redemptions:
 
         def work(scope: Scope) -> Recorded[Redemption]:
             _single_use(scope, program)
-            (judgement,) = judge_all(scope, [lookup_of(scope.snapshot, (program,), digits, "code.code")])
+            (judgement,) = judge_all(scope, [lookup_of(asked_of(scope.snapshot, (program,)), digits, "code.code")])
             card = judgement.card
             if judgement.detail != Detail.GOOD or card is None:
                 card_id = b"" if card is None else card.card_id

@@ -18,8 +18,10 @@ from typing import NamedTuple
 
 from vault.audit.event import Event, Item
 from vault.codes.format import has_check_digit
+from vault.crypto.digest import Digester
 from vault.errors import InvalidInput, Unavailable
 from vault.model.rows import CardRow, CodeRow
+from vault.model.states import CheckAlgorithm, Detail
 from vault.policy.call import Call
 from vault.service.catalogue import Snapshot
 from vault.service.coalesce import Coalescer
@@ -33,6 +35,9 @@ ATTEMPTS = 8
 
 SLICE = 250
 """Codes judged at a time, about 5 ms of work."""
+
+
+_NAMES = {detail: detail.name for detail in Detail}
 
 
 class Question(NamedTuple):
@@ -113,7 +118,10 @@ class Validation:
         self, asked: Sequence[tuple[Question, int]], tx: Transaction
     ) -> tuple[int, list[Judgement | InvalidInput]]:
         scope = self._recorder.scope(tx)
-        lookups = [_lookup(scope.snapshot, question, place) for question, place in asked]
+        known = {
+            programs: asked_of(scope.snapshot, programs) for programs in {question.programs for question, _ in asked}
+        }
+        lookups = [_lookup(known[question.programs], question, place) for question, place in asked]
         judged = iter(judge_all(scope, [each for each in lookups if isinstance(each, Lookup)]))
         return scope.snapshot.number, [next(judged) if isinstance(each, Lookup) else each for each in lookups]
 
@@ -142,32 +150,46 @@ def judge_all(scope: Scope, lookups: Sequence[Lookup]) -> list[Judgement]:
     ]
 
 
-def lookup_of(snapshot: Snapshot, programs: Iterable[str], digits: bytes, field: str) -> Lookup:
+class Asked(NamedTuple):
+    """What has to be known of a program to look a code up in it."""
+
+    length: int
+    algorithm: CheckAlgorithm
+    digesters: tuple[Digester, ...]
+
+
+def asked_of(snapshot: Snapshot, programs: Iterable[str]) -> list[Asked]:
+    """Return what has to be known of programs; one that does not exist holds no code."""
+    known = []
+    for program in programs:
+        row = snapshot.programs.get(program)
+        if row is not None:
+            fmt = code_format(row)
+            known.append(Asked(fmt.length, fmt.check_algorithm, snapshot.keyring.digesters(program)))
+    return known
+
+
+def lookup_of(programs: Sequence[Asked], digits: bytes, field: str) -> Lookup:
     """Make the digests of one code.
 
     Raises:
         InvalidInput: The code is as long as no code of the programs.
     """
     digests: list[bytes] = []
-    fits = known = holds = False
+    fits = holds = not programs
     for program in programs:
-        row = snapshot.programs.get(program)
-        if row is None:
-            continue
-        known = True
-        fmt = code_format(row)
-        if fmt.length == len(digits):
+        if program.length == len(digits):
             fits = True
-            holds = holds or has_check_digit(digits, fmt.check_algorithm)
-        digests.extend(digester.digest(digits) for digester in snapshot.keyring.digesters(program))
-    if known and not fits:
+            holds = holds or has_check_digit(digits, program.algorithm)
+        digests += [digester.digest(digits) for digester in program.digesters]
+    if not fits:
         raise InvalidInput("the code has not the length of the program's codes", reason="CODE_LENGTH", field=field)
     return Lookup(holds, tuple(digests))
 
 
-def _lookup(snapshot: Snapshot, question: Question, place: int) -> Lookup | InvalidInput:
+def _lookup(programs: Sequence[Asked], question: Question, place: int) -> Lookup | InvalidInput:
     try:
-        return lookup_of(snapshot, question.programs, question.codes[place], question.field.format(place))
+        return lookup_of(programs, question.codes[place], question.field.format(place))
     except InvalidInput as error:
         return error
 
@@ -198,7 +220,7 @@ def _cards(scope: Scope, rows: Sequence[CodeRow | None], lookups: Sequence[Looku
 def _event(question: Question, judgements: Sequence[Judgement]) -> Event:
     programs = question.programs
     items = [
-        Item(b"" if judgement.card is None else judgement.card.card_id, judgement.detail.name)
+        Item(b"" if judgement.card is None else judgement.card.card_id, _NAMES[judgement.detail])
         for judgement in judgements
     ]
     return event_of(question.call, program=programs[0] if len(programs) == 1 else "")._replace(items=items)

@@ -20,9 +20,12 @@ from vault.errors import Unavailable
 
 
 class Piece:
-    """One piece of work on its way, its outcome, and what to call if its writes are lost."""
+    """One piece of work on its way, its outcome, and what to call if its writes are lost.
 
-    __slots__ = ("attempts", "callbacks", "fault", "future", "loop", "result", "work")
+    ``attempts`` and ``since`` (monotonic seconds) are for whoever serves a piece again: how often, and since when.
+    """
+
+    __slots__ = ("attempts", "callbacks", "fault", "future", "loop", "result", "since", "work")
 
     def __init__(
         self, work: Callable[[Any], Any], loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any]
@@ -34,6 +37,7 @@ class Piece:
         self.fault: BaseException | None = None
         self.callbacks: list[Callable[[], None]] = []
         self.attempts = 0
+        self.since = 0.0
 
     def fail(self, fault: BaseException) -> None:
         """Give the piece its fault and run its callbacks, the last registered first."""
@@ -43,7 +47,7 @@ class Piece:
         self.undo(fault)
 
     def undo(self, reason: BaseException) -> None:
-        """Forget the result and run the callbacks, the last registered first, since what was written is undone."""
+        """Forget the result and run the callbacks, the last registered first: what was written is undone."""
         self.result = None
         callbacks, self.callbacks = self.callbacks, []
         for callback in reversed(callbacks):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 
 from vault import log
@@ -39,6 +40,9 @@ from vault.service.reveal import Reveal
 from vault.service.validation import Validation
 from vault.status import code_of
 from vault.wiring.parts import Parts, assemble, open_custody, open_store
+
+GC_ALLOCATIONS = 100_000
+"""Containers made since the last garbage collection before the next; some 20 MiB at most."""
 
 _log = log.get(__name__)
 _KILL_SECONDS = 5.0
@@ -103,6 +107,7 @@ async def _serve(config: Config, port: int) -> None:
         server = Server(servicers(parts), access.current, refused, tls)
         presence = Presence(store, parts.random(16), lambda: access.current().sha256)
         await server.start(f"{config.server.address.rpartition(':')[0]}:{port}")
+        _settle()
         report_ready()
         await _until_told(access, presence)
         await server.drain(config.server.drain_seconds)
@@ -110,6 +115,16 @@ async def _serve(config: Config, port: int) -> None:
             await presence.leave()
     finally:
         await store.close()
+
+
+def _settle() -> None:
+    """Take what will live as long as the process out of garbage collection's way, and collect less often.
+
+    At the default threshold collection took an eighth of the event loop's time (2026-11-23).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_ALLOCATIONS)
 
 
 async def _until_told(access: AccessFile, presence: Presence) -> None:

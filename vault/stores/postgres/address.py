@@ -70,9 +70,9 @@ class Address(NamedTuple):
             raise _refused("store.dsn must not hold a password: name its file in store.password_file")
         if _over_network(words):
             words.setdefault("sslmode", "verify-full")
-            modes = words["sslmode"]
-            if modes not in _ENCRYPTED:
-                raise _refused(f"store.dsn asks for sslmode={modes}: over a network it must be require or stronger")
+            mode = words["sslmode"]
+            if mode not in _ENCRYPTED:
+                raise _refused(f"store.dsn asks for sslmode={mode}; over a network it is require or stronger")
         return _DEFAULTS | words
 
 

@@ -24,7 +24,7 @@ class PostgresBatches:
         self._table.update([row])
 
     def page(self, program: str, before: tuple[int, bytes] | None, limit: int) -> list[BatchRow]:
-        """Return up to ``limit`` batches, newest first, that come after ``before``, a (created_ms, batch_id)."""
+        """Return up to ``limit`` batches after ``before``, a (created_ms, batch_id), newest first."""
         order = "ORDER BY created_ms DESC, batch_id DESC LIMIT %b"
         if before is None:
             return self._table.rows(f"WHERE program = %b {order}", (program, limit))

@@ -1,8 +1,9 @@
 """Values as PostgreSQL reads them in binary.
 
-1. Every int travels as bigint, members of an ``IntEnum`` too, so a statement is prepared once, not once for each
-   size of number.
-2. A column of many rows travels as one array, whose bytes are made here: psycopg would look at each value twice.
+1. Every int travels as bigint, members of an ``IntEnum`` too, so a statement is prepared once, not once for
+   each size of number.
+2. A column of many rows travels as one array, whose bytes are made here: psycopg would look at each value
+   twice.
 
 Array (PostgreSQL's array_recv): dimensions, 1 (4 bytes) · whether it has nulls (4) · element type (4) · length
 (4) · lower bound, 1 (4) · each element: its length, -1 for NULL (4), its bytes. All big-endian.
@@ -90,7 +91,10 @@ def array(kind: type, values: Sequence[Any]) -> Array:
     """Return an array of values of one type, any of them None."""
     made, oid, encode, _ = _KINDS[kind]
     nulls = None in values
-    fields = b"".join([_NULL if value is None else encode(value) for value in values] if nulls else map(encode, values))
+    if nulls:
+        fields = b"".join([_NULL if value is None else encode(value) for value in values])
+    else:
+        fields = b"".join(map(encode, values))
     return made(_HEAD(1, int(nulls), oid, len(values), 1) + fields)
 
 

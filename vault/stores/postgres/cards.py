@@ -19,8 +19,8 @@ class PostgresCards:
         """Return the cards with these ids, as the snapshot has them; ids without a card are left out."""
         if not card_ids:
             return {}
-        wanted = (program, any_of(bytes, card_ids))
-        return {row.card_id: row for row in self._table.rows("WHERE program = %b AND card_id = ANY(%b)", wanted)}
+        found = self._table.rows("WHERE program = %b AND card_id = ANY(%b)", (program, any_of(bytes, card_ids)))
+        return {row.card_id: row for row in found}
 
     def insert(self, rows: Sequence[CardRow]) -> None:
         """Write new cards; raise ``AlreadyExists`` if an id is taken."""
@@ -61,5 +61,6 @@ class PostgresCards:
 
     def count_by_state(self, batch_id: bytes) -> Mapping[CardState, int]:
         """Count a batch's cards by state; states without cards are left out."""
-        found = self._table.run("SELECT state, count(*) FROM card WHERE batch_id = %b GROUP BY state", (batch_id,))
+        counting = "SELECT state, count(*) FROM card WHERE batch_id = %b GROUP BY state"
+        found = self._table.run(counting, (batch_id,))
         return {CardState(state): count for state, count in found.fetchall()}

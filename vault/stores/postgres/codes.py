@@ -16,8 +16,8 @@ class PostgresCodes:
     def claim(self, rows: Sequence[CodeRow]) -> set[bytes]:
         """Write each row whose digest is free, and return the digests that were not.
 
-        A digest that another transaction is about to claim is waited for. A digest that stands in the call twice
-        is not written and is returned.
+        A digest that another transaction is about to claim is waited for. A digest that stands in the call
+        twice is not written and is returned.
         """
         return taken_of(self._table, "digest", rows, [row.digest for row in rows])
 
@@ -30,7 +30,8 @@ class PostgresCodes:
         """Return the codes with these digests; digests without a code are left out."""
         if not digests:
             return {}
-        return {row.digest: row for row in self._table.rows("WHERE digest = ANY(%b)", (any_of(bytes, digests),))}
+        found = self._table.rows("WHERE digest = ANY(%b)", (any_of(bytes, digests),))
+        return {row.digest: row for row in found}
 
     def of_cards(self, card_ids: Collection[bytes]) -> list[CodeRow]:
         """Return every code of these cards, of all generations and index versions, in no order."""

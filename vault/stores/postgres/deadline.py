@@ -1,7 +1,8 @@
 """Deadlines for a database that does not answer.
 
-1. A statement or commit that takes longer than its deadline has its connection shut, never its work cancelled:
-   a commit whose wait for a standby is cancelled answers success and may be lost (PostgreSQL 15, section 27.2.8).
+1. A statement or commit that takes longer than its deadline has its connection shut, never its work
+   cancelled: a commit whose wait for a standby is cancelled answers success and may be lost (PostgreSQL 15,
+   section 27.2.8).
 2. Shutting wakes the thread that waits, whatever it waits for; the outcome is then unknown.
 
 One thread looks after all connections of a store, eight times in each deadline, so a deadline is kept to within
@@ -19,8 +20,8 @@ import time
 class Line:
     """One connection under a deadline.
 
-    ``until`` (monotonic seconds) is infinite while nothing is awaited; ``late`` tells whether the connection was
-    shut since it was first looked after.
+    ``until`` (monotonic seconds) is infinite while nothing is awaited; ``late`` tells whether the connection
+    was shut since it was first looked after.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -2,8 +2,8 @@
 
 1. What others or the machine do to us (a lost connection, a full disk, a stop) is ``Unavailable``.
 2. Damaged data is ``IntegrityFailure``.
-3. A mistake in our own statements stays an error of its kind, so that it is seen, but without PostgreSQL's text:
-   that quotes values, and a digest must reach no log.
+3. A mistake in our own statements stays an error of its kind, so that it is seen, but without PostgreSQL's
+   text: that quotes values, and a digest must reach no log.
 
 Sources: PostgreSQL 15 Appendix A, error codes.
 """

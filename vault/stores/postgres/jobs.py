@@ -6,7 +6,7 @@ from vault.stores.postgres.table import Table
 
 _NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
-# The literal 1 is JobState.RUNNING: an index that holds running jobs only is used where the statement says so.
+# The literal 1 is JobState.RUNNING: the index of running jobs is used where the statement says so itself.
 _TAKE = f"UPDATE job SET lease_owner = %b, lease_until_ms = {_NOW_MS} + %b WHERE job_id = "  # noqa: S608  our clock
 _OWN = f"""{_TAKE} (
     SELECT job_id FROM job WHERE state = 1 AND lease_owner = %b
@@ -48,4 +48,5 @@ class PostgresJobs:
         A free job that another is just taking is passed over. Returns None if there is none.
         """
         length = round(seconds * 1000)
-        return self._table.returned(_OWN, (owner, length, owner)) or self._table.returned(_FREE, (owner, length))
+        own = self._table.returned(_OWN, (owner, length, owner))
+        return own or self._table.returned(_FREE, (owner, length))

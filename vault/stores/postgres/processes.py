@@ -5,7 +5,8 @@ from vault.stores.postgres.session import Session
 
 _NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 _SEE = f"""INSERT INTO process (process_id, access_sha256, seen_ms) VALUES (%b, %b, {_NOW_MS})
-    ON CONFLICT (process_id) DO UPDATE SET access_sha256 = excluded.access_sha256, seen_ms = excluded.seen_ms"""  # noqa: S608  our clock
+    ON CONFLICT (process_id) DO UPDATE
+    SET access_sha256 = excluded.access_sha256, seen_ms = excluded.seen_ms"""  # noqa: S608  our clock
 _ALL = "SELECT process_id, access_sha256, seen_ms FROM process ORDER BY process_id"
 _FORGET = f"""DELETE FROM process WHERE process_id IN (
     SELECT process_id FROM process WHERE process_id = %b OR seen_ms < {_NOW_MS} - %b
@@ -27,5 +28,8 @@ class PostgresProcesses:
         return list(map(ProcessRow._make, self._run(_ALL).fetchall()))
 
     def forget(self, process_id: bytes, seconds: float) -> None:
-        """Strike out a process, and all that were not seen for some seconds but those just struck out or seen."""
+        """Strike out a process, and all that were not seen for some seconds.
+
+        Rows that another is just changing are passed over.
+        """
         self._run(_FORGET, (process_id, round(seconds * 1000)))

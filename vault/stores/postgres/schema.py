@@ -57,8 +57,8 @@ def check_schema(address: Address, release: str) -> None:
     """Return if a release may run on the database.
 
     Raises:
-        FailedPrecondition: The database is not a vault, not migrated yet, or was migrated by a release that this
-            one is too old for; or the address cannot be used.
+        FailedPrecondition: The database is not a vault, not migrated yet, or was migrated by a release that
+            this one is too old for; or the address cannot be used.
         Unavailable: The database cannot be reached.
     """
     with _connected(address) as connection:

@@ -17,8 +17,8 @@ class PostgresSerials:
     def claim(self, rows: Sequence[SerialRow]) -> set[str]:
         """Write each row whose program and serial are free, and return the serials that were not.
 
-        A serial that another transaction is about to claim is waited for. A serial that stands in the call twice
-        in a program is not written and is returned.
+        A serial that another transaction is about to claim is waited for. A serial that stands in the call
+        twice in a program is not written and is returned.
         """
         by_program: defaultdict[str, list[SerialRow]] = defaultdict(list)
         for row in rows:

@@ -1,11 +1,12 @@
-"""One connection: opened when it is needed, dropped when it fails, never handed from one transaction to another.
+"""One connection: opened when it is needed, dropped when it fails, used by one thread alone.
 
 1. A transaction reads one snapshot (REPEATABLE READ, or SERIALIZABLE where asked for).
-2. ``commit`` returns only after PostgreSQL has said that the commit is durable, and without a warning: the warning
-   means that the wait for a standby was cut short, so the outcome is unknown.
+2. ``commit`` returns only after PostgreSQL has said that the commit is durable, and without a warning: the
+   warning means that the wait for a standby was cut short, so the outcome is unknown.
 3. Each statement has a deadline; past it the connection is shut.
-4. A row lock is waited for LOCK_SECONDS at most. Under a snapshot whoever waits for a writer is refused in the end
-   anyway, and two transactions that wait for each other are apart sooner than by deadlock_timeout (1 s).
+4. A row lock is waited for LOCK_SECONDS at most. Under a snapshot whoever waits for a writer is refused in
+   the end anyway, and two transactions that wait for each other are apart sooner than by deadlock_timeout (1
+   s).
 5. The server notices within a second that a connection was dropped, and lets go of what it had locked.
 6. Plans go by indexes, so one made while a table was small or never analysed does no harm later.
 """
@@ -64,6 +65,7 @@ class Session:
         self._cursor: Cursor[tuple[Any, ...]] | None = None
         self._warned = False
         self._saved = False
+        self._left = False
         self._not_before = 0.0
         self._pause = 0.0
 
@@ -176,7 +178,7 @@ class Session:
         self._saved = True
 
     def undo(self) -> None:
-        """Undo what was done since ``save``, or all of the transaction if there was none; it goes on if it can."""
+        """Undo what was done since ``save``, or end the transaction with nothing kept if there was none."""
         self.fault = None
         self.catalogue = None
         if self._saved:
@@ -184,9 +186,17 @@ class Session:
         else:
             self.command("ROLLBACK")
 
+    def leave(self) -> None:
+        """Keep nothing of the transaction; it is ended in the round trip that begins the next one.
+
+        Whoever met another's change is then no slower to begin again than the other is.
+        """
+        self._left = True
+
     def drop(self) -> None:
         """Let go of the connection. The next transaction opens another."""
         connection, self._connection, self._cursor = self._connection, None, None
+        self._left = False
         self._line.forget()
         if connection is not None:
             connection.close()
@@ -198,9 +208,10 @@ class Session:
         return self._cursor
 
     def _start(self) -> None:
+        left, self._left = self._left, False
         self.fault = None
         self._saved = False
-        self.command(self._begin)
+        self.command(f"ROLLBACK;{self._begin}" if left else self._begin)
         found = self._open_cursor().fetchone()
         self.catalogue = None if found is None else int(found[0])
 

@@ -1,4 +1,4 @@
-"""The store: a writer and a reader over one PostgreSQL database."""
+"""The store: a writer and two readers over one PostgreSQL database."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,12 +21,13 @@ DEADLINE_SECONDS = 10.0
 
 
 class PostgresStore:
-    """Records in a PostgreSQL database that any number of processes share. Implements ``vault.stores.Store``."""
+    """Records in a PostgreSQL database that any number of processes share; a ``vault.stores.Store``."""
 
-    def __init__(self, writing: Lane, reading: Lane, watch: Watch) -> None:
+    def __init__(self, writing: Lane, reading: Lane, looking: Lane, watch: Watch) -> None:
         """Use lanes that run already; call ``open`` instead."""
         self._writing = writing
         self._reading = reading
+        self._looking = looking
         self._watch = watch
 
     @classmethod
@@ -54,10 +55,11 @@ class PostgresStore:
         check_schema(address, vault_release)
         watch = Watch(deadline_seconds)
         writer = Writer(Session(address, watch.line(), isolation))
-        reader = Reader(Session(address, watch.line(), READ_ONLY))
+        reader, looker = (Reader(Session(address, watch.line(), READ_ONLY)) for _ in range(2))
         return cls(
             Lane("postgres-write", writer.serve, writer.finish),
             Lane("postgres-read", reader.serve, reader.finish),
+            Lane("postgres-look", looker.serve, looker.finish),
             watch,
         )
 
@@ -65,8 +67,8 @@ class PostgresStore:
         """Run work that may write, and return its result once what it wrote is durable.
 
         Raises:
-            Unavailable: The database cannot be reached or written, others are in the way again and again, or the
-                outcome of the commit is unknown.
+            Unavailable: The database cannot be reached or written, others are in the way again and again, or
+                the outcome of the commit is unknown.
             IntegrityFailure: The database's files are damaged.
         """
         return cast("T", await self._writing.submit(work))
@@ -81,16 +83,17 @@ class PostgresStore:
         return cast("T", await self._reading.submit(work))
 
     async def look(self, work: Callable[[Transaction], T]) -> T:
-        """Do as ``read`` does: the network would make the event loop wait.
+        """Run work that only reads, and little, on a snapshot, beside reads that take longer.
 
         Raises:
             Unavailable: The database cannot be reached, or the store is closed.
             IntegrityFailure: The database's files are damaged.
         """
-        return await self.read(work)
+        return cast("T", await self._looking.submit(work))
 
     async def close(self) -> None:
         """Finish the work that was begun, then let go of the database. May be called again."""
         await self._writing.close()
         await self._reading.close()
+        await self._looking.close()
         await asyncio.to_thread(self._watch.close)

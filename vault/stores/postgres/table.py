@@ -2,13 +2,14 @@
 
 1. A key that is taken raises nothing inside PostgreSQL (ON CONFLICT), so the transaction goes on, and no digest
    gets into the server's log, which quotes the keys that collide.
-2. Rows that are written together are written in the order of their keys, so two transactions that write the same
-   rows wait for each other in one direction only.
+2. Rows that are written together are written in the order of their keys, so two transactions that write the
+   same rows wait for each other in one direction only.
 
 Rows come back as the shape's named tuples; columns of an ``IntEnum`` come back as plain ints, which compare
 equal to its members.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
@@ -128,7 +129,8 @@ class Table(Generic[RowT]):
 
     def _columns(self, rows: Sequence[RowT]) -> list[Any]:
         ordered = sorted(rows, key=self._key_of)
-        return [array(kind, values) for kind, values in zip(self._kinds, zip(*ordered, strict=True), strict=True)]
+        columns = zip(*ordered, strict=True)
+        return [array(kind, values) for kind, values in zip(self._kinds, columns, strict=True)]
 
     def _copied(self, rows: Sequence[RowT]) -> bool:
         self._session.command("SAVEPOINT copying")
@@ -153,8 +155,7 @@ def taken_of(table: Table[RowT], column: str, rows: Sequence[RowT], values: Sequ
     """
     wanted = set(values)
     if len(wanted) < len(rows):
-        seen: set[Any] = set()
-        twice = {value for value in values if value in seen or seen.add(value)}  # type: ignore[func-returns-value]
+        twice = {value for value, count in Counter(values).items() if count > 1}
         rows = [row for row, value in zip(rows, values, strict=True) if value not in twice]
     return wanted.difference(table.claim(rows, column))
 

@@ -29,7 +29,7 @@ class PostgresTables:
         return 0 if found is None else int(found[0])
 
     def load(self, shape: Shape, rows: Sequence[Any]) -> None:
-        """Write new rows; raise ``AlreadyExists`` if one's key is taken, ``FailedPrecondition`` beside a vault."""
+        """Write new rows; raise ``AlreadyExists`` for a taken key, ``FailedPrecondition`` beside a vault."""
         self._check_no_vault()
         Table(self._session, shape.row).insert(rows)
 

@@ -1,15 +1,16 @@
 """Runs what writes: pieces of work that arrived together share one commit.
 
-1. The pieces of a group are those that waited when the group began, up to 60 and as many as fit in about 25 ms;
-   nobody waits for more to arrive. (PostgreSQL keeps 64 subtransactions of a transaction at hand; with more every
-   other session's look-ups slow down.)
+1. The pieces of a group are those that waited when the group began, up to 60 and as many as fit in about 25
+   ms; nobody waits for more to arrive. (PostgreSQL keeps 64 subtransactions of a transaction at hand; with
+   more every other session's look-ups slow down.)
 2. A piece that raises is undone alone (a savepoint of its own), and its callbacks have run before the next
    piece does.
-3. A piece that met another transaction's change (40001, 40P01, or a row lock waited for in vain) is undone, its
-   callbacks run, and the group ends there and commits; the piece comes first in the next group, on a new snapshot.
+3. A piece that met another transaction's change (40001, 40P01, or a row lock waited for in vain) is undone,
+   its callbacks run, and the group ends there and commits; the piece comes first in the next group, on a new
+   snapshot.
 4. What fails as a whole before its commit was sent, or is refused by it as not serializable, runs again; after
    three times each piece by itself.
-5. A piece that has been tried 12 times gets ``Unavailable``.
+5. A piece that has been tried 12 times and for 5 seconds gets ``Unavailable``.
 6. If no connection can be had, or the outcome of the commit is unknown, every piece of the group gets
    ``Unavailable``, and all their callbacks have run, newest piece first, before any other work of this process.
 """
@@ -30,7 +31,8 @@ GROUP_PIECES = 60
 GROUP_SECONDS = 0.025
 ATTEMPTS = 12
 ATTEMPTS_TOGETHER = 3
-_PAUSE_SECONDS = 0.002
+PATIENCE_SECONDS = 5.0
+_PAUSE_SECONDS = 0.02
 
 
 class _Lost(Exception):
@@ -47,22 +49,21 @@ class Writer:
     def serve(self, group: list[Piece], lane: Lane) -> None:
         """Run a group in one transaction; settle its pieces or have them served again."""
         first = group[0]
-        if first.attempts > 1:  # whoever was in the way may be so again; let them finish
-            time.sleep(random.uniform(0, first.attempts * _PAUSE_SECONDS))  # noqa: S311  no secret
+        if first.attempts % ATTEMPTS == ATTEMPTS - 1:  # whoever is in the way has some rhythm: leave it
+            time.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311  no secret
         others = lane.waiting()  # whoever comes later may know of what this snapshot does not see
         try:
             self._session.begin()
         except (psycopg.Error, VaultError) as error:
             while len(group) < GROUP_PIECES and (piece := lane.take()) is not None:
                 group.append(piece)  # those that wait would only wait for the same failure
-            for piece in reversed(group):
-                piece.fail(error if isinstance(error, VaultError) else unreachable())
+            _fail(group, error if isinstance(error, VaultError) else unreachable())
             return
         try:
             aside = self._run(group, lane, others)
         except BaseException as error:
-            self._session.drop()
             _fail(group, undone(error))
+            self._session.drop()
             if not isinstance(error, psycopg.Error):
                 raise
         else:
@@ -79,33 +80,35 @@ class Writer:
         deadline = time.monotonic() + GROUP_SECONDS
         aside: list[Piece] = []
         try:
-            going = self._run_piece(first, aside, shared=others > 0)
+            going = self._run_piece(group, aside, shared=others > 0)
             while going and others > 0 and time.monotonic() < deadline and (piece := lane.take()) is not None:
                 others -= 1
                 group.append(piece)
-                going = self._run_piece(piece, aside, shared=True)
+                going = self._run_piece(group, aside, shared=True)
         except _Lost as lost:
-            late = self._session.late
-            self._session.drop()
-            if late:  # a database that does not answer is not asked the same again
+            if self._session.late:  # a database that does not answer is not asked the same again
                 raise psycopg.OperationalError from lost
-            return _undo(group, lost)
+            again = _undo(group, lost)
+            self._session.drop()
+            return again
         done = [piece for piece in group if piece.fault is None and piece not in aside]
         if not done:
-            self._session.rollback()
+            if len(group) > 1 or not aside:
+                self._session.rollback()
             return aside
         try:
             self._session.commit()
         except psycopg.Error as error:
             if not is_conflict(error):
                 raise
+            again = _undo(done, error) + aside
             self._session.rollback()
-            return _undo(done, error) + aside
+            return again
         return aside
 
-    def _run_piece(self, piece: Piece, aside: list[Piece], *, shared: bool) -> bool:
-        """Run a piece; return whether the group may go on."""
-        session = self._session
+    def _run_piece(self, group: list[Piece], aside: list[Piece], *, shared: bool) -> bool:
+        """Run the group's last piece; return whether the group may go on."""
+        session, piece = self._session, group[-1]
         try:
             if shared:
                 session.save()
@@ -119,22 +122,34 @@ class Writer:
                 message = "the work has left its transaction in disorder"
                 raise psycopg.InternalError(message)  # noqa: TRY301  the same road as PostgreSQL's own
         except BaseException as error:  # noqa: BLE001  whatever it is, it is its caller's
-            fault = session.fault or error
-            if session.status in (TransactionStatus.UNKNOWN, TransactionStatus.ACTIVE) or is_lost(fault):
-                raise _Lost from None
-            if session.status == TransactionStatus.IDLE:
-                raise _ended() from None
-            try:
-                session.undo()
-            except psycopg.Error:
-                raise _Lost from None
-            if not is_conflict(fault):
-                piece.fail(translated(error))
+            if not self._refuse(group, error):
                 return shared
-            piece.undo(fault)
             aside.append(piece)
             return False
         return True
+
+    def _refuse(self, group: list[Piece], error: BaseException) -> bool:
+        """Undo the group's last piece, settle it or not; return whether it met another's change."""
+        session, piece = self._session, group[-1]
+        fault = session.fault or error
+        if session.status in (TransactionStatus.UNKNOWN, TransactionStatus.ACTIVE) or is_lost(fault):
+            raise _Lost from None
+        if session.status == TransactionStatus.IDLE:
+            raise _ended() from None
+        # Callbacks first: once the rows that it changed are let go of, others may give them the same numbers.
+        conflict = is_conflict(fault)
+        if conflict:
+            piece.undo(fault)
+        else:
+            piece.fail(translated(error))
+        if conflict and len(group) == 1:
+            session.leave()
+            return True
+        try:
+            session.undo()
+        except psycopg.Error:
+            raise _Lost from None
+        return conflict
 
 
 def _ended() -> psycopg.Error:
@@ -154,7 +169,9 @@ def _give_back(group: list[Piece], aside: list[Piece], lane: Lane) -> None:
     again = []
     for piece in aside:
         piece.attempts += 1
-        if piece.attempts >= ATTEMPTS:
+        now = time.monotonic()
+        piece.since = piece.since or now
+        if piece.attempts >= ATTEMPTS and now - piece.since > PATIENCE_SECONDS:
             piece.fail(contended())
         else:
             group.remove(piece)
