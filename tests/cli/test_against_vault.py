@@ -119,9 +119,7 @@ def test_a_package_is_not_opened_by_another_key(vault: Vault, tmp_path: Path) ->
         capture_output=True,
     )
     command = [sys.executable, "-m", "vault", "package", "open", str(package), "--key", str(key)]
-    done = subprocess.run(
-        [*command, "--out", str(tmp_path / "codes")], check=False, capture_output=True, text=True
-    )
+    done = subprocess.run([*command, "--out", str(tmp_path / "codes")], check=False, capture_output=True, text=True)
     assert done.returncode == 1
     assert "sealed to another key" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["key", "package"]
@@ -201,12 +199,8 @@ def test_what_a_caller_may_not_do_is_one_clear_line(vault: Vault) -> None:
     assert "ask the operator" in done.stderr
 
 
-@pytest.mark.parametrize(
-    "arguments", [("get", "netcash", CODE), ("validate", CODE), ("redeem", "netcash", CODE)]
-)
-def test_a_code_among_the_arguments_is_refused_and_not_repeated(
-    vault: Vault, arguments: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("arguments", [("get", "netcash", CODE), ("validate", CODE), ("redeem", "netcash", CODE)])
+def test_a_code_among_the_arguments_is_refused_and_not_repeated(vault: Vault, arguments: tuple[str, ...]) -> None:
     done = vault.run("keeper", "card", *arguments)
     assert done.returncode in (1, 2)
     assert CODE not in done.stdout + done.stderr

@@ -70,9 +70,7 @@ def test_a_caller_is_added_under_the_same_authority(folder: Path, capsys: pytest
     load(folder / "kiosk.pem").verify_directly_issued_by(load(folder / "ca.pem"))
 
 
-@pytest.mark.parametrize(
-    "principal", ["shop", "https://cardvault.dev/shop", "spiffe://cardvault.dev", "spiffe://x/ y"]
-)
+@pytest.mark.parametrize("principal", ["shop", "https://cardvault.dev/shop", "spiffe://cardvault.dev", "spiffe://x/ y"])
 def test_what_is_no_spiffe_id_is_refused(folder: Path, principal: str) -> None:
     with pytest.raises(InvalidInput, match="SPIFFE"):
         load_authority(folder).issue_caller(folder, "name", principal)

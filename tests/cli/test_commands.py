@@ -65,9 +65,7 @@ def test_what_cannot_be_reached_is_told_in_one_line() -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith(
-        "cardvault: how to reach the vault is not known: give --server, --ca, --cert, --key"
-    )
+    assert done.stderr.startswith("cardvault: how to reach the vault is not known: give --server, --ca, --cert, --key")
 
 
 def test_a_key_pair_is_made_without_a_vault(tmp_path: object) -> None:

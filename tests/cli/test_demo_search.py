@@ -92,8 +92,7 @@ class Disguise(NamedTuple):
 
 
 DISGUISES = [
-    Disguise(*forms)
-    for forms in itertools.product(PLAIN, WRAPPINGS, (unchanged, backwards), (unchanged, backwards))
+    Disguise(*forms) for forms in itertools.product(PLAIN, WRAPPINGS, (unchanged, backwards), (unchanged, backwards))
 ]
 
 

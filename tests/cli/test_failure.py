@@ -66,7 +66,4 @@ def test_a_message_of_several_lines_becomes_one(capsys: pytest.CaptureFixture[st
 
 def test_what_the_vault_did_not_foresee_points_to_its_log() -> None:
     told = describe(Unavailable("internal error", reason="INTERNAL", metadata={"correlation_id": "c-1"}))
-    assert (
-        told
-        == "internal error (INTERNAL, correlation_id c-1); the vault's log tells more under the correlation id"
-    )
+    assert told == "internal error (INTERNAL, correlation_id c-1); the vault's log tells more under the correlation id"

@@ -177,9 +177,7 @@ async def test_a_package_is_saved_through_broken_streams(peer: Peer, tmp_path: P
     path = tmp_path / "package"
     seen: list[tuple[int, int]] = []
     async with await peer.client() as client:
-        manifest = await save_package(
-            client, "netcash", BATCH, path, lambda done, size: seen.append((done, size))
-        )
+        manifest = await save_package(client, "netcash", BATCH, path, lambda done, size: seen.append((done, size)))
     assert path.read_bytes() == PACKAGE
     assert path.stat().st_mode & 0o777 == 0o600
     assert servicer.offsets == [0, 3000, 6000, 9000]

@@ -13,8 +13,7 @@ from vault.formats.v1.package_entry_pb2 import PackageEntry
 from vault.secret import Secret
 
 ENTRIES = [
-    PackageEntry(serial=f"A{number:012}", code=f"{number:016}", expire_time_seconds=number)
-    for number in range(5000)
+    PackageEntry(serial=f"A{number:012}", code=f"{number:016}", expire_time_seconds=number) for number in range(5000)
 ]
 
 
@@ -34,10 +33,7 @@ def test_a_package_is_opened_from_a_file_and_from_chunks(private_key: PrivateKey
     path.write_bytes(package)
     key = Secret(bytes(private_key))
     assert list(open_package(path, key)) == ENTRIES
-    assert (
-        list(open_package((package[start : start + 777] for start in range(0, len(package), 777)), key))
-        == ENTRIES
-    )
+    assert list(open_package((package[start : start + 777] for start in range(0, len(package), 777)), key)) == ENTRIES
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "followed"])

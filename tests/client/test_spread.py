@@ -114,9 +114,7 @@ async def test_a_vault_that_hangs_takes_half_of_a_calls_time_at_most(peers: list
         assert time.monotonic() - began < 4.0
 
 
-async def test_a_machine_that_vanished_is_noticed_by_pings(
-    peers: list[Peer], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_machine_that_vanished_is_noticed_by_pings(peers: list[Peer], monkeypatch: pytest.MonkeyPatch) -> None:
     # The same settings, a tenth of the time each.
     monkeypatch.setattr(channel, "PINGS", tuple((name, value // 10) for name, value in channel.PINGS))
     peer, sound = peers[:2]
@@ -160,9 +158,7 @@ def test_addresses_are_read_one_by_one() -> None:
     assert parse_addresses(" one:1, [::1]:2 ,10.0.0.1:65535") == ["one:1", "[::1]:2", "10.0.0.1:65535"]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "one", "one:", ":1", "::1:2", "one:0", "one:65536", "one:1,", "one:1,one:1"]
-)
+@pytest.mark.parametrize("text", ["", "one", "one:", ":1", "::1:2", "one:0", "one:65536", "one:1,", "one:1,one:1"])
 def test_what_is_no_list_of_addresses_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         parse_addresses(text)

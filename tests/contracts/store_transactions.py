@@ -115,7 +115,9 @@ class TransactionContract:
             return work
 
         await store.transact(lambda tx: tx.cards.insert(rows))
-        works = [one.transact(change(order)) for one, order in ((store, rows), (another, rows[::-1])) for _ in range(10)]
+        works = [
+            one.transact(change(order)) for one, order in ((store, rows), (another, rows[::-1])) for _ in range(10)
+        ]
         await asyncio.gather(*works)
         found = await store.read(lambda tx: tx.cards.get(PROGRAM, [row.card_id for row in rows]))
         assert {row.revision for row in found.values()} == {21}

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,15 +26,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, template: Path) -> Iterator[Path]:
-    yield shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+def folder(tmp_path: Path, template: Path) -> Path:
+    return shutil.copytree(template, tmp_path, dirs_exist_ok=True)
 
 
 async def content(shop: Workshop, *, verified: bool = False) -> Content:
     catalogue = shop.restarted().recorder.catalogue
-    return await shop.store.read(
-        lambda tx: survey(tx, catalogue.at(tx) if verified else None, unseen, "looking")
-    )
+    return await shop.store.read(lambda tx: survey(tx, catalogue.at(tx) if verified else None, unseen, "looking"))
 
 
 async def test_everything_that_the_vault_wrote_is_verified_and_counted(folder: Path) -> None:

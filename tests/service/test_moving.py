@@ -1,5 +1,6 @@
 """A vault copied into another store: all of it or no vault at all."""
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -104,10 +105,8 @@ async def test_a_move_that_fails_anywhere_leaves_no_vault_or_a_whole_one_and_can
         target = SqliteStore.open(folder / "vault.db", cache_mib=1)
         faulty = FaultyStore(target, number, moment)
         try:
-            try:
+            with contextlib.suppress(Unavailable):
                 await move(shop, faulty)
-            except Unavailable:
-                pass
             failed = faulty.failed
             if await target.read(lambda tx: tx.vault.get()) is None:
                 assert failed

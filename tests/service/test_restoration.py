@@ -1,4 +1,4 @@
-"""A restored vault: verified whole, every program stopped, no code good until an operator starts its program."""
+"""A restored vault: verified whole, every program stopped, no code good until its program is started."""
 
 from pathlib import Path
 

@@ -24,6 +24,12 @@ def put_pair(tx: Transaction) -> None:
         tx.cards.insert([card(one)._replace(redemption_id=other, sealed_record=bytes(4000))])
 
 
+def put_pairs(tx: Transaction) -> None:
+    """Write a hundred pairs."""
+    for _ in range(100):
+        put_pair(tx)
+
+
 def nowhere(done: int, total: int) -> None:
     """Watch nothing."""
 
@@ -38,7 +44,7 @@ async def test_a_copy_under_steady_commits_is_one_moment_and_is_not_begun_again(
 ) -> None:
     """Each step of the copy is followed by commits of this process and of another one."""
     for _ in range(20):
-        await store.transact(lambda tx: [put_pair(tx) for _ in range(100)])
+        await store.transact(put_pairs)
     spawn = multiprocessing.get_context("spawn")
     theirs, ours = spawn.Pipe(duplex=True)
     other = spawn.Process(target=children.write_and_tell, args=(database, theirs))

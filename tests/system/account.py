@@ -94,9 +94,7 @@ def verify(account: Account, dsn: str, program: str, others: Iterable[str] = ())
     assert set(account.issued.values()) <= {1}
     for card, (state, revision, redemption) in cards.items():
         spent = account.spent.get(card)
-        expected = (
-            CardState.REDEEMED if spent else CardState.ACTIVE if card in account.sold else CardState.INACTIVE
-        )
+        expected = CardState.REDEEMED if spent else CardState.ACTIVE if card in account.sold else CardState.INACTIVE
         assert state == expected, card
         assert (None if redemption is None else str(UUID(bytes=bytes(redemption)))) == spent, card
         # Each effect raises the revision by one, so one that was done twice is seen here.

@@ -27,17 +27,13 @@ async def create_program(vault: Running, program: str = PROGRAM) -> None:
         await client.call(client.administration.CreateProgram, request)
 
 
-async def issue(
-    vault: Running, count: int, *, program: str = PROGRAM, active: bool = False
-) -> list[tuple[str, str]]:
+async def issue(vault: Running, count: int, *, program: str = PROGRAM, active: bool = False) -> list[tuple[str, str]]:
     """Issue cards, activated or not, and return each card's id and code."""
     issued: list[tuple[str, str]] = []
     async with vault.client("issuer") as client:
         while len(issued) < count:
             wanted = [issuance.NewCard()] * min(MOST_AT_ONCE, count - len(issued))
-            request = issuance.IssueCardsRequest(
-                program=program, request_id=str(uuid4()), cards=wanted, clear=True
-            )
+            request = issuance.IssueCardsRequest(program=program, request_id=str(uuid4()), cards=wanted, clear=True)
             answer = await client.call(client.issuance.IssueCards, request, 60.0)
             issued += [(card.card_id, card.code) for card in answer.cards]
     if active:

@@ -19,6 +19,7 @@ from vault.v1 import issuance_service_pb2 as issuance
 from vault.v1 import resources_pb2 as resources
 from vault.v1 import validation_service_pb2 as validation
 
+
 def cardvault(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run a command."""
     command = [sys.executable, "-m", "vault", *map(str, arguments)]
@@ -76,12 +77,10 @@ async def make_codes(vault: Running, count: int = 3) -> list[str]:
         request = administration.CreateProgramRequest(program="netcash", settings=settings)
         await operator.call(operator.administration.CreateProgram, request)
     async with vault.client("issuer") as issuer:
-        wanted = issuance.IssueCardsRequest(
-            program="netcash", request_id=str(uuid4()), activate=True, clear=True
-        )
+        wanted = issuance.IssueCardsRequest(program="netcash", request_id=str(uuid4()), activate=True, clear=True)
         wanted.cards.extend([issuance.NewCard()] * count)
         done = await issuer.call(issuer.issuance.IssueCards, wanted)
-    return [card.code for card in done.codes]
+    return [card.code for card in done.cards]
 
 
 async def verdicts(vault: Running, codes: list[str]) -> set[int]:

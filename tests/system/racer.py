@@ -53,8 +53,7 @@ class Racer:
         self._redemptions: dict[str, str] = {}
         folder = Path(plan["certificates"])
         self._clients = {
-            caller: client_of(folder, caller, plan["address"], TIMEOUT_SECONDS)
-            for caller in {*CALLERS.values()}
+            caller: client_of(folder, caller, plan["address"], TIMEOUT_SECONDS) for caller in {*CALLERS.values()}
         }
 
     async def run(self) -> None:
@@ -75,12 +74,10 @@ class Racer:
                 verb = "validate"
             start = time.monotonic_ns()
             try:
-                answer = await ask(
-                    self._clients[CALLERS[verb]], self._plan["program"], verb, (card, code, argument)
-                )
+                answer = await ask(self._clients[CALLERS[verb]], self._plan["program"], verb, (card, code, argument))
                 end = time.monotonic_ns()
-            except Unavailable:
-                answer, end = "", 0
+            except Unavailable as error:
+                answer, end = f"UNKNOWN: {error.reason}", 0
                 if verb in {"validate", "get"}:
                     continue
             if verb == "redeem" and answer.startswith("GOOD "):

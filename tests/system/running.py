@@ -52,9 +52,7 @@ class Running:
         shutil.copytree(other.folder, folder, ignore=shutil.ignore_patterns("ready", "data"))
         (folder / "data").mkdir(mode=0o700)
         set_address(folder / "vault.toml", "127.0.0.1:0")
-        text = (
-            (folder / "vault.toml").read_text(encoding="utf-8").replace('kind = "postgres"', 'kind = "sqlite"')
-        )
+        text = (folder / "vault.toml").read_text(encoding="utf-8").replace('kind = "postgres"', 'kind = "sqlite"')
         (folder / "vault.toml").write_text(text, encoding="utf-8")
         return cls(folder, dsn=dsn, workers=workers, migrate=False)
 

@@ -30,9 +30,7 @@ class Standby(Cluster):
         if self._prefix:
             shutil.chown(self.folder, "postgres", "postgres")
         source = f"host={primary.folder} user=cardvault application_name={_NAME}"
-        self._run(
-            "pg_basebackup", "-D", str(self.data), "-d", source, "-X", "stream", "-c", "fast", "--no-sync"
-        )
+        self._run("pg_basebackup", "-D", str(self.data), "-d", source, "-X", "stream", "-c", "fast", "--no-sync")
         with (self.data / "postgresql.auto.conf").open("a") as settings:
             settings.write(f"primary_conninfo = '{source}'\n")
         (self.data / "standby.signal").touch()

@@ -12,6 +12,7 @@ import pytest
 from tests.postgres import cluster
 from tests.system.places import another, cardvault, make_codes, new_store, redeem, refused, set_store, told, verdicts
 from tests.system.running import Running
+from vault.stores.postgres import Address, dump
 from vault.v1 import resources_pb2 as resources
 
 __all__ = ["cluster"]
@@ -43,7 +44,7 @@ async def test_a_serving_vault_is_backed_up_and_restored_with_every_program_stop
         vault.stop()
     assert made["unconfirmed_root_versions"] == [1]
     assert made["tables"]["card"] == len(codes)
-    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("backup*")} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (backup, tmp_path / "backup.json")} == {0o600}
     assert json.loads((tmp_path / "backup.json").read_text())["content_sha256"] == made["content_sha256"]
 
     set_store(config, **new_store(kind, request, "restored"))
@@ -77,7 +78,9 @@ def test_people_are_told_what_to_do_next(tmp_path: Path, kind: str, request: pyt
 
     copy = tmp_path / "copy.key"
     shutil.copy(vault.folder / "root.key", copy)
-    assert "the root key's file itself" in refused("keys", "confirm-copy", "--config", config, vault.folder / "root.key")
+    assert "the root key's file itself" in refused(
+        "keys", "confirm-copy", "--config", config, vault.folder / "root.key"
+    )
     assert told("keys", "confirm-copy", "--config", config, copy) == {"confirmed_root_versions": [1]}
     done = cardvault("backup", "--config", config, tmp_path / "again")
     assert done.returncode == 0
@@ -106,9 +109,7 @@ def test_nothing_is_overwritten(tmp_path: Path, kind: str, request: pytest.Fixtu
 
 
 @KINDS
-def test_a_backup_opens_nothing_without_its_root_key(
-    tmp_path: Path, kind: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_backup_opens_nothing_without_its_root_key(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
     vault = make(tmp_path / "vault", kind, request)
     backup = tmp_path / "backup"
     told("backup", "--config", vault.configuration, backup)
@@ -118,11 +119,22 @@ def test_a_backup_opens_nothing_without_its_root_key(
     assert "opens nothing without it (ROOT_KEY)" in line
     assert list((tmp_path / "there" / "data").iterdir()) == []
     shutil.copy(vault.folder / "root.key", there.folder / "root.key")
-    restart = ["--restart"] if kind == "postgres" else []
-    if restart:
-        assert "(TARGET_NOT_EMPTY)" in refused("restore", "--config", config, backup)
-        assert "not initialised" in cardvault("check-config", "--config", config).stdout
-    told("restore", "--config", config, backup, *restart)
+    told("restore", "--config", config, backup)
+
+
+def test_a_restore_that_died_leaves_nothing_that_serves(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    vault = make(tmp_path / "vault", "postgres", request)
+    config, backup = vault.configuration, tmp_path / "backup"
+    told("backup", "--config", config, backup)
+    store = new_store("postgres", request, "restored")
+    set_store(config, **store)
+    dump.restore(Address(store["dsn"]), backup)
+    assert "not initialised" in cardvault("check-config", "--config", config).stdout
+    assert "is not initialised" in cardvault("serve", "--config", config).stderr
+    assert "exists already" in refused("migrate", "--config", config)
+    assert "(TARGET_NOT_EMPTY)" in refused("restore", "--config", config, backup)
+    told("restore", "--config", config, backup, "--restart")
+    assert "not initialised" not in cardvault("check-config", "--config", config).stdout
 
 
 @KINDS
@@ -133,14 +145,13 @@ def test_another_content_than_the_digest_says_is_refused(
     config, backup = vault.configuration, tmp_path / "backup"
     made = told("backup", "--config", config, backup)
     set_store(config, **new_store(kind, request, "restored"))
-    restart = ["--restart"] if kind == "postgres" else []
     assert "(CONTENT_DIGEST)" in refused("restore", "--config", config, backup, "--digest", "ab" * 32)
     assert "64 hexadecimal digits" in refused("restore", "--config", config, backup, "--digest", "ab")
     (tmp_path / "backup.json").unlink()
     assert "--no-digest" in refused("restore", "--config", config, backup)
     (tmp_path / "backup.json").write_text("{}")
     assert "(BACKUP)" in refused("restore", "--config", config, backup)
-    told("restore", "--config", config, backup, "--digest", made["content_sha256"], *restart)
+    told("restore", "--config", config, backup, "--digest", made["content_sha256"])
 
 
 def test_a_forged_row_is_told_by_the_backup_and_refused_by_the_restore(tmp_path: Path) -> None:

@@ -101,9 +101,7 @@ async def rounds(cluster: Cluster, folder: Path, *, count: int, effects: int) ->
             f"{median(ready):.2f} s, after its start began; that took {min(took):.2f} to {max(took):.2f} s"
         )
         assert max(ready) < PATIENCE_SECONDS
-    print(
-        f"{count} rounds, {account.effects} effects, {account.unavailable} calls unavailable to their deadline"
-    )
+    print(f"{count} rounds, {account.effects} effects, {account.unavailable} calls unavailable to their deadline")
     verify(account, cluster.dsn(name), PROGRAM)
     assert account.effects >= effects
 

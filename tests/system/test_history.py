@@ -95,11 +95,7 @@ VERBS = ["activate", "deactivate", "suspend", "resume", "close", "redeem", "reve
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(VERBS), st.integers(0, 12), st.integers(1, 12), st.booleans()), max_size=25
-    )
-)
+@given(st.lists(st.tuples(st.sampled_from(VERBS), st.integers(0, 12), st.integers(1, 12), st.booleans()), max_size=25))
 def test_whatever_did_happen_in_some_order_is_accepted(steps: list[tuple[str, int, int, bool]]) -> None:
     """Operations take effect at 10, 20, 30…, begin before and end after, and lose answers at times."""
     card, history, redemption = Card(), [], "none"

@@ -127,8 +127,7 @@ async def test_a_stop_is_seen_by_all_on_their_next_answer_and_a_killed_vaults_jo
         await take_over(vaults)
     with psycopg.connect(dsn) as connection:
         counts = connection.execute(
-            "SELECT count(*), count(DISTINCT batch_position), max(batch_position) FROM card"
-            " WHERE batch_id IS NOT NULL"
+            "SELECT count(*), count(DISTINCT batch_position), max(batch_position) FROM card WHERE batch_id IS NOT NULL"
         ).fetchone()
     assert counts == (BATCH, BATCH, BATCH - 1)
 
@@ -146,9 +145,7 @@ async def stop_and_start(one: Running, other: Running) -> None:
             assert await ask(shop, PROGRAM, "validate", (card, code, "")) == "GOOD"
 
 
-async def batch_when(
-    client: VaultClient, batch_id: str, done: Callable[[resources.Batch], bool]
-) -> resources.Batch:
+async def batch_when(client: VaultClient, batch_id: str, done: Callable[[resources.Batch], bool]) -> resources.Batch:
     """Wait until a batch is as wanted, and return it."""
     query = issuance.GetBatchRequest(program=PROGRAM, batch_id=batch_id)
     async with asyncio.timeout(60):

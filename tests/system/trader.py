@@ -88,9 +88,7 @@ class Trader:
         for times in range(2):
             request = validation.RedeemCodeRequest(program=self._plan["program"], code=presented)
             spent = await self._call(client, client.validation.RedeemCode, request)
-            self._expect(
-                "redeem", spent.verdict == (resources.VERDICT_NOT_GOOD if times else resources.VERDICT_GOOD)
-            )
+            self._expect("redeem", spent.verdict == (resources.VERDICT_NOT_GOOD if times else resources.VERDICT_GOOD))
             if not times:
                 self._note("spent", card.card_id, spent.redemption_id)
         await self._validate(card.code, resources.VERDICT_NOT_GOOD)

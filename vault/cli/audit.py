@@ -30,9 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the action."""
     listing = Actions(parser).add("list", _list, "list audit events in the order of their time")
     listing.add_argument("--program", default="", help="only events of this program")
-    listing.add_argument(
-        "--since", type=parse_instant, metavar="TIME", help="only events at or after this time"
-    )
+    listing.add_argument("--since", type=parse_instant, metavar="TIME", help="only events at or after this time")
     listing.add_argument("--until", type=parse_instant, metavar="TIME", help="only events before this time")
     add_limit(listing)
 

@@ -73,18 +73,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action.add_argument("batch", help="its id, a UUID")
     for action in (cancel, withdraw):
         action.add_argument("--etag", default="", help="refuse if it has changed since")
-        action.add_argument(
-            "--dry-run", action="store_true", help="count the cards it would close, change nothing"
-        )
+        action.add_argument("--dry-run", action="store_true", help="count the cards it would close, change nothing")
         add_confirmation(action)
     for action in (create, get, cancel, withdraw):
-        action.add_argument(
-            "--wait", action="store_true", help="wait until no job works on it, with a progress bar"
-        )
+        action.add_argument("--wait", action="store_true", help="wait until no job works on it, with a progress bar")
     export.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the package goes")
-    acknowledge.add_argument(
-        "--sha256", required=True, metavar="HEX", help="of the package as the recipient holds it"
-    )
+    acknowledge.add_argument("--sha256", required=True, metavar="HEX", help="of the package as the recipient holds it")
 
 
 async def _create(client: VaultClient, parsed: argparse.Namespace, output: Output) -> int:

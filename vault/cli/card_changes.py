@@ -88,9 +88,7 @@ async def _update(client: VaultClient, parsed: argparse.Namespace, cards: Portio
     if not paths or (parsed.expires and parsed.never_expires):
         message = "give --reference, or either --expires or --never-expires"
         raise UsageProblem(message)
-    updates = [
-        CardUpdate(card=card, reference=parsed.reference or "", expire_time=parsed.expires) for card in cards
-    ]
+    updates = [CardUpdate(card=card, reference=parsed.reference or "", expire_time=parsed.expires) for card in cards]
     mask = FieldMask(paths=paths)
     request = UpdateCardsRequest(program=parsed.program, updates=updates, update_mask=mask)
     return (await client.call(client.cards.UpdateCards, request)).changes

@@ -61,9 +61,7 @@ def add_codes(actions: Actions) -> None:
     reveal.add_argument("--reason", required=True, help="why, for the audit log; must not hold a code")
     _add_delivery(reveal)
     validate = actions.add("validate", _validate, "ask whether codes are good; reads them one a line")
-    validate.add_argument(
-        "programs", nargs="*", metavar="program", help="programs to ask (default: your only one)"
-    )
+    validate.add_argument("programs", nargs="*", metavar="program", help="programs to ask (default: your only one)")
     validate.set_defaults(takes_more="programs")
     redeem = actions.add("redeem", _redeem, "spend a single-use code; reads it without echo")
     redeem.add_argument("program")
@@ -77,9 +75,7 @@ def _add_delivery(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--recipient", help="deliver as a package sealed to this recipient")
     how.add_argument("--clear", action="store_true", help="deliver in clear, where the program allows it")
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument(
-        "--out", type=Path, metavar="FILE", help="new file of mode 0600 for the codes or the package"
-    )
+    where.add_argument("--out", type=Path, metavar="FILE", help="new file of mode 0600 for the codes or the package")
     where.add_argument("--stdout", action="store_true", help="write codes in clear to standard output, as JSON")
 
 
@@ -95,9 +91,7 @@ def _check_delivery(parsed: argparse.Namespace) -> None:
 def _deliver(parsed: argparse.Namespace, package: bytes, value: Any) -> None:
     """Put away what was delivered, before anything else can fail."""
     if parsed.out:
-        write_private(
-            parsed.out, package if parsed.recipient else (json.dumps(value, indent=2) + "\n").encode()
-        )
+        write_private(parsed.out, package if parsed.recipient else (json.dumps(value, indent=2) + "\n").encode())
 
 
 async def _issue(client: VaultClient, parsed: argparse.Namespace, output: Output) -> int:
@@ -164,9 +158,7 @@ async def _redeem(client: VaultClient, parsed: argparse.Namespace, output: Outpu
 
 
 async def _reverse(client: VaultClient, parsed: argparse.Namespace, output: Output) -> int:
-    request = ReverseRedemptionRequest(
-        program=parsed.program, card=parsed.card, redemption_id=parsed.redemption
-    )
+    request = ReverseRedemptionRequest(program=parsed.program, card=parsed.card, redemption_id=parsed.redemption)
     answer = await client.call(client.validation.ReverseRedemption, request)
     output.one(answer, REVERSED)
     return EXIT_DONE

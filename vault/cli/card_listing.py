@@ -87,8 +87,7 @@ async def _status(client: VaultClient, parsed: argparse.Namespace, output: Outpu
         output.value([plain(status) for status in statuses])
     else:
         rows = [
-            [name, *(column.show(status) for column in STATUS)]
-            for name, status in zip(given, statuses, strict=True)
+            [name, *(column.show(status) for column in STATUS)] for name, status in zip(given, statuses, strict=True)
         ]
         table(["asked", *(column.title for column in STATUS)], rows)
     return status_of(bool(status.card_id) for status in statuses)

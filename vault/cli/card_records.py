@@ -23,14 +23,10 @@ def add_records(actions: Actions) -> None:
     records = Actions(actions.add_local("record", "read and store a card's record"))
     get = records.add("get", _get, "write a card's record to a file or to standard output")
     add_card(get)
-    get.add_argument(
-        "--out", type=Path, metavar="FILE", help="new file of mode 0600 (default: standard output)"
-    )
+    get.add_argument("--out", type=Path, metavar="FILE", help="new file of mode 0600 (default: standard output)")
     put = records.add("put", _put, "store a card's record in place of the one before")
     add_card(put)
-    put.add_argument(
-        "--in", dest="source", type=Path, metavar="FILE", help="the record (default: standard input)"
-    )
+    put.add_argument("--in", dest="source", type=Path, metavar="FILE", help="the record (default: standard input)")
     put.add_argument("--etag", default="", help="refuse if the card has changed since")
 
 

@@ -57,9 +57,7 @@ class Authority:
         names = [x509.UniformResourceIdentifier(principal)]
         self._issue(folder, name, names, ExtendedKeyUsageOID.CLIENT_AUTH)
 
-    def _issue(
-        self, folder: Path, name: str, names: Sequence[x509.GeneralName], usage: x509.ObjectIdentifier
-    ) -> None:
+    def _issue(self, folder: Path, name: str, names: Sequence[x509.GeneralName], usage: x509.ObjectIdentifier) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
             _begin(f"Cardvault development {name}", key.public_key())
@@ -158,9 +156,7 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
     )
 
 
-def _write_pair(
-    folder: Path, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
-) -> None:
+def _write_pair(folder: Path, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
     pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     _write(folder / f"{name}.key", key.private_bytes(pem, pkcs8, serialization.NoEncryption()), 0o600)
     _write(folder / f"{name}.pem", certificate.public_bytes(pem), 0o644)

@@ -32,9 +32,7 @@ ClientCommand = Callable[[VaultClient, argparse.Namespace, Output], Awaitable[in
 def add_connection_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that reach a vault, and ``--json``."""
     group = parser.add_argument_group("the vault")
-    group.add_argument(
-        "--profile", type=Path, metavar="FILE", help=f"client profile (default: ${PROFILE_VARIABLE})"
-    )
+    group.add_argument("--profile", type=Path, metavar="FILE", help=f"client profile (default: ${PROFILE_VARIABLE})")
     group.add_argument("--server", metavar="HOST:PORT,…", help="where the vault listens, or several")
     group.add_argument("--ca", metavar="FILE", help="certificate of the authority that vouches for the vault")
     group.add_argument("--cert", dest="certificate", metavar="FILE", help="your certificate")

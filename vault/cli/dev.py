@@ -11,12 +11,8 @@ from vault.cli.failure import EXIT_DONE
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the action."""
-    certificates = Actions(parser).add_local(
-        "certificates", "make an authority, a server's and callers' certificates"
-    )
-    certificates.add_argument(
-        "folder", type=Path, help="where they go; with an authority in it, only --name is added"
-    )
+    certificates = Actions(parser).add_local("certificates", "make an authority, a server's and callers' certificates")
+    certificates.add_argument("folder", type=Path, help="where they go; with an authority in it, only --name is added")
     certificates.add_argument(
         "--name",
         dest="principals",

@@ -29,9 +29,7 @@ CALLERS: Mapping[str, str] = MappingProxyType(
         for name in ("operator", "issuer", "seller", "shop", "redeemer", "keeper", "revealer", "auditor")
     }
 )
-ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {name: (name,) for name in CALLERS} | {"shop": ("validator",)}
-)
+ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType({name: (name,) for name in CALLERS} | {"shop": ("validator",)})
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "certificate": "certificates/server.pem",
@@ -84,9 +82,7 @@ def write_profiles(folder: Path, address: str) -> None:
 
 def set_address(configuration: Path, address: str) -> None:
     """Change the address in a configuration file."""
-    configuration.write_text(
-        _set(configuration.read_text(encoding="utf-8"), "address", address), encoding="utf-8"
-    )
+    configuration.write_text(_set(configuration.read_text(encoding="utf-8"), "address", address), encoding="utf-8")
 
 
 def _configuration(address: str) -> str:

@@ -29,9 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     opening = Actions(parser).add_local("open", "open a package and write its serials and codes")
     opening.add_argument("package", type=Path, help="the package's file")
     opening.add_argument("--key", type=Path, required=True, metavar="FILE", help="the recipient's private key")
-    opening.add_argument(
-        "--format", choices=("csv", "json"), default="csv", help="CSV (default), or JSON lines"
-    )
+    opening.add_argument("--format", choices=("csv", "json"), default="csv", help="CSV (default), or JSON lines")
     where = opening.add_mutually_exclusive_group(required=True)
     where.add_argument("--out", type=Path, metavar="FILE", help="new file of mode 0600 for the codes")
     where.add_argument("--stdout", action="store_true", help="write the codes to standard output")

@@ -55,9 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     create = actions.add("create", _create, "create a program and its keys")
     create.add_argument("program", help="its id: 3 to 32 of a-z, 0-9 and hyphen")
     create.add_argument("--length", type=int, default=0, help="digits of a code, 8 to 19 (default 16)")
-    create.add_argument(
-        "--check-digit", choices=sorted(ALGORITHMS), help="how the last digit is computed (luhn)"
-    )
+    create.add_argument("--check-digit", choices=sorted(ALGORITHMS), help="how the last digit is computed (luhn)")
     create.add_argument("--prefix", default="", help="leading digits of every code (none)")
     create.add_argument("--single-use", action="store_true", help="a code is spent by one redemption")
     _add_settings(create)
@@ -86,9 +84,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="codes may be delivered in clear over mTLS",
     )
-    parser.add_argument(
-        "--undo-window", type=int, metavar="SECONDS", help="how long a sale can be undone (3600)"
-    )
+    parser.add_argument("--undo-window", type=int, metavar="SECONDS", help="how long a sale can be undone (3600)")
     parser.add_argument(
         "--reversal-window", type=int, metavar="SECONDS", help="how long a redemption can be reversed (3600)"
     )

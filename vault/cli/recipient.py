@@ -32,9 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     create = actions.add("create", _create, "register a recipient's public key")
     create.add_argument("program")
     create.add_argument("recipient", help="its id: 3 to 32 of a-z, 0-9 and hyphen")
-    create.add_argument(
-        "--public-key", required=True, metavar="BASE64", help="as `recipient keygen` printed it"
-    )
+    create.add_argument("--public-key", required=True, metavar="BASE64", help="as `recipient keygen` printed it")
     create.add_argument("--display-name", default="", help="name for people")
     listing = actions.add("list", _list, "list a program's recipients")
     listing.add_argument("program")

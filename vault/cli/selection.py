@@ -106,8 +106,7 @@ def show_changes(output: Output, given: Sequence[str], changes: Sequence[CardCha
         output.value([plain(change) for change in changes])
     else:
         rows = [
-            [name, *(column.show(change) for column in COLUMNS)]
-            for name, change in zip(given, changes, strict=True)
+            [name, *(column.show(change) for column in COLUMNS)] for name, change in zip(given, changes, strict=True)
         ]
         table(["asked", *(column.title for column in COLUMNS)], rows)
     return status_of(change.outcome == ChangeOutcome.CHANGE_OUTCOME_DONE for change in changes)

@@ -144,9 +144,7 @@ class VaultClient:
                     raise error from None
             await asyncio.sleep(wait)
 
-    async def export_batch(
-        self, program: str, batch_id: str, *, offset: int = 0
-    ) -> AsyncIterator[ExportBatchResponse]:
+    async def export_batch(self, program: str, batch_id: str, *, offset: int = 0) -> AsyncIterator[ExportBatchResponse]:
         """Stream a batch's package: its size, then chunks, then its manifest.
 
         After a broken connection it goes on where it was, by itself, until nothing has come for the client's

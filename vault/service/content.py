@@ -2,8 +2,8 @@
 
 Content digest, 32 bytes: SHA-256 over ``crypto.encoding`` of label "cardvault.v1.content", then for each table
 that has rows, in the order of ``SHAPES``: its name, the number of its rows and the table's digest.
-Table's digest, 32 bytes: SHA-256 over ``encoding`` of the table's name and its columns' names, then of each row in
-the order of its key.
+Table's digest, 32 bytes: SHA-256 over ``encoding`` of the table's name and its columns' names, then of each row
+in the order of its key.
 
 1. Two stores of any kind have the same content digest exactly when every row of every table is the same.
 2. A table without rows counts as one that is not there, so a migration that only adds tables changes no digest.

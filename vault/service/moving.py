@@ -2,8 +2,8 @@
 
 1. The source is only read, in one snapshot, in which every row is verified as it is copied.
 2. Rows are copied as they are, tags and sealed columns untouched: nothing is decrypted.
-3. The vault's own row is not copied here: it goes in last (see ``restoration``), so a copy that is interrupted is
-   never served.
+3. The vault's own row is not copied here: it goes in last (see ``restoration``), so a copy that is interrupted
+   is never served.
 
 At most two pages of rows are in memory, so memory is flat at any size.
 """

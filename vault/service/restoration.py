@@ -1,7 +1,7 @@
 """Letting a restored or moved copy be served: everything verified first, the vault's own row last.
 
-1. A copy is verified whole (see ``content``) in the one transaction that makes it a vault; whatever fails or dies
-   before its commit leaves a store that no process serves from, since the vault's own row is not in it.
+1. A copy is verified whole (see ``content``) in the one transaction that makes it a vault; whatever fails or
+   dies before its commit leaves a store that no process serves from, since the vault's own row is not in it.
 2. In a restored vault every program that was running is stopped: codes spent after the backup would be good
    again, so no code is good until an operator starts its program.
 3. Both leave events: ``vault/Restore`` or ``vault/Move`` with the content digest, and one for each program

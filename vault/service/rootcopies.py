@@ -1,4 +1,4 @@
-"""Whether someone holds a copy of the root key: a vault without its root key is worth nothing, to its owner too.
+"""Whether someone holds a copy of the root key: without it a vault is worth nothing, to its owner too.
 
 1. A copy is confirmed only after it has opened every key of this vault, and what the root key in use wraps.
 2. What is kept is the root version and the time, with a row tag; nothing of the key.
@@ -24,7 +24,7 @@ _TRIAL_CONTEXT = b"cardvault.v1.rootcopy"
 
 
 def root_versions(snapshot: Snapshot, custody: Custody) -> set[int]:
-    """Return the root versions without which some key of the vault, or the next one made, could not be opened."""
+    """Return the root versions without which a key of the vault, or the next one made, could not be opened."""
     # Custody's promise: a format byte, then the root version in 4 bytes.
     wrapped = (row.wrapped_key for row in snapshot.key_rows if row.state != KeyState.DESTROYED)
     return {custody.root_version, *(int.from_bytes(key[1:5], "big") for key in wrapped)}

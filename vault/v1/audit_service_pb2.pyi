@@ -74,7 +74,7 @@ class RecordedEvent(_message.Message):
     event_bytes: _builtins.bytes
     """The bytes that were written and chained: a vault.formats.v1.AuditEvent."""
     chain: _builtins.bytes
-    """The keyed chain value over this event and all before it by the same writer, 32 bytes."""
+    """The keyed chain value over this event and all before it by the same writer: HMAC-SHA-256, 32 bytes."""
     @_builtins.property
     def event(self) -> _audit_event_pb2.AuditEvent:
         """The same, parsed."""

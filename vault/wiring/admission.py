@@ -1,6 +1,8 @@
-"""What restore and move share: the root key looked at first, and a recorder over a store that holds no vault yet."""
+"""What restore and move share: the root key, and a recorder over a store that holds no vault yet."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from vault.audit.log import Log
 from vault.custody.protocol import Custody
@@ -27,8 +29,15 @@ def open_keys(tx: Transaction, custody: Custody, what: str) -> Snapshot:
     Raises:
         IntegrityFailure: ROOT_KEY: the root key is not that of this vault.
     """
-    try:
+    with root_key_of(what):
         return Catalogue(custody).at(tx)
+
+
+@contextmanager
+def root_key_of(what: str) -> Iterator[None]:
+    """Have a refusal of the root key say what it does not open."""
+    try:
+        yield
     except IntegrityFailure as error:
         if error.reason != "ROOT_KEY":
             raise

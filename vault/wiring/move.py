@@ -1,14 +1,14 @@
 """Moving a vault from one store into another, such as from SQLite into PostgreSQL.
 
-1. The source stays as it was: it is only read, nobody writes meanwhile, and its content digest is the same before
-   and after.
+1. The source stays as it was: it is only read, nobody writes meanwhile, and its content digest is the same
+   before and after.
 2. A vault that serves from the source is not moved, since what it went on to write would be lost.
 3. The target is a vault only after every row in it was verified and its content digest is the source's: until
    then its own row is missing, and every process refuses it. A move that died is begun anew.
 4. Both configurations name a root key that opens the vault's keys; nothing is decrypted or written by it.
 
-It does not keep anyone from starting a vault on the source again afterwards; two vaults with the same cards would
-then go separate ways.
+It does not keep anyone from starting a vault on the source again afterwards; two vaults with the same cards
+would then go separate ways.
 """
 
 import asyncio

@@ -9,6 +9,7 @@
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import tempfile
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from vault.config import Config
 from vault.custody.protocol import Custody
-from vault.errors import AlreadyExists, FailedPrecondition, InvalidInput
+from vault.errors import AlreadyExists, FailedPrecondition, InvalidInput, VaultError
 from vault.hardening import harden
 from vault.model.rows import VaultRow
 from vault.service.content import Watch
@@ -26,7 +27,7 @@ from vault.stores.sqlite import SqliteStore
 from vault.stores.sqlite import backup as sqlite_backup
 from vault.stores.sqlite import frozen as sqlite_frozen
 from vault.stores.sqlite import migrate as migrate_sqlite
-from vault.wiring.admission import open_keys, recorder_over
+from vault.wiring.admission import open_keys, recorder_over, root_key_of
 from vault.wiring.parts import migrate_store, open_custody, open_store, postgres_address
 from vault.wiring.sidecar import sync_folder
 
@@ -47,8 +48,8 @@ def restore_backup(config: Config, backup: Path, wanted: bytes | None, watch: Wa
     Raises:
         AlreadyExists: STORE_EXISTS: there is something where the store would be.
         InvalidInput: BACKUP: the file is no backup of this kind of store.
-        IntegrityFailure: The root key is not that of the vault in the backup, a row is not what the vault wrote,
-            or the content digest is another.
+        IntegrityFailure: The root key is not that of the vault in the backup, a row is not what the vault
+            wrote, or the content digest is another.
         Unavailable: The disk or the database fails.
     """
     harden()
@@ -103,9 +104,7 @@ def _restore_file(path: Path, backup: Path, custody: Custody, wanted: bytes | No
     return restored
 
 
-async def _restore_dump(
-    config: Config, backup: Path, wanted: bytes | None, watch: Watch, *, restart: bool
-) -> Restored:
+async def _restore_dump(config: Config, backup: Path, wanted: bytes | None, watch: Watch, *, restart: bool) -> Restored:
     address = postgres_address(config)
     from vault.stores.postgres import dump  # noqa: PLC0415  psycopg belongs to an extra
 
@@ -120,15 +119,21 @@ async def _restore_dump(
         raise FailedPrecondition(message, reason="TARGET_NOT_EMPTY")
     watch("pg_restore", 0, 0)
     dump.drop_tables(address)
-    row = dump.restore(address, backup)
-    migrate_store(config)
-    return await _admit(open_store(config), open_custody(config), row, wanted, watch)
+    try:
+        row = dump.restore(address, backup)
+        migrate_store(config)
+        return await _admit(open_store(config), open_custody(config), row, wanted, watch)
+    except VaultError:
+        with contextlib.suppress(VaultError):  # what is left behind is no vault, and --restart clears it away
+            dump.drop_tables(address)
+        raise
 
 
 async def _admit(
     store: Store, custody: Custody, vault: VaultRow | None, wanted: bytes | None, watch: Watch
 ) -> Restored:
     try:
-        return await admit_restored(recorder_over(store, custody), vault, wanted, watch)
+        with root_key_of("this backup"):
+            return await admit_restored(recorder_over(store, custody), vault, wanted, watch)
     finally:
         await store.close()

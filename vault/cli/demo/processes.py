@@ -56,9 +56,7 @@ class VaultProcess:
         """
         self._place = place
         place.ready_file.unlink(missing_ok=True)
-        command = cardvault(
-            "serve", "--config", str(place.configuration), "--ready-file", str(place.ready_file)
-        )
+        command = cardvault("serve", "--config", str(place.configuration), "--ready-file", str(place.ready_file))
         with place.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -88,9 +86,7 @@ class VaultProcess:
         deadline = time.monotonic() + START_SECONDS
         while not self._place.ready_file.exists():
             if self._process.poll() is not None:
-                message = (
-                    f"the vault ended with status {self._process.returncode}: {last_lines(self._place.log)}"
-                )
+                message = f"the vault ended with status {self._process.returncode}: {last_lines(self._place.log)}"
                 raise FailedPrecondition(message)
             if time.monotonic() > deadline:
                 message = f"the vault does not serve after {START_SECONDS:.0f} s: {last_lines(self._place.log)}"
@@ -127,7 +123,5 @@ def run_step(place: Place, cards: int, name: str, report: Callable[[int, int], N
 
 def last_lines(path: Path, lines: int = LOG_LINES) -> str:
     """Answer the last lines of a log."""
-    content: Sequence[str] = (
-        path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ()
-    )
+    content: Sequence[str] = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ()
     return "\n".join(content[-lines:]) or "its log is empty"

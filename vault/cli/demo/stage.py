@@ -41,9 +41,7 @@ class Stage:
     def client(self, name: str) -> VaultClient:
         """Answer a client that uses the certificate of one caller, the only one that this process reads."""
         blank: dict[str, Any] = dict.fromkeys(("server", "ca", "certificate", "private_key", "server_name"))
-        return open_client(
-            argparse.Namespace(profile=self.place.profile(name), timeout=TIMEOUT_SECONDS, **blank)
-        )
+        return open_client(argparse.Namespace(profile=self.place.profile(name), timeout=TIMEOUT_SECONDS, **blank))
 
     def expect(self, *, holds: bool, otherwise: str) -> None:
         """Note a problem unless something holds."""

@@ -51,9 +51,7 @@ def as_json(
     )
 
 
-def show(
-    cards: int, outcomes: Mapping[str, Outcome], report: Report, problems: Sequence[str], seconds: float
-) -> None:
+def show(cards: int, outcomes: Mapping[str, Outcome], report: Report, problems: Sequence[str], seconds: float) -> None:
     """Write the table of counts and rates, and what the search found, to standard output."""
     rows = []
     for step in STEPS:
@@ -64,9 +62,7 @@ def show(
     table(["step", "count", "time", "rate"], rows)
     kinds = plan(cards)._asdict()
     print("cards: " + ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in kinds.items()))
-    print(
-        f"validated: {_total(outcomes, VALIDATING, 'count'):,}; wrong answers: {_total(outcomes, WRONG, 'wrong')}"
-    )
+    print(f"validated: {_total(outcomes, VALIDATING, 'count'):,}; wrong answers: {_total(outcomes, WRONG, 'wrong')}")
     print(
         f"searched {report.files} files, {report.searched_bytes:,} bytes, for {report.codes:,} codes in every form; "
         f"codes found: {report.codes_found}"

@@ -1,8 +1,8 @@
 """Backups by PostgreSQL's own programs, pg_dump and pg_restore.
 
 1. A dump is of the one moment that it is given, and of the vault's tables alone, in pg_dump's custom format.
-2. What is restored is there whole or not at all (one transaction), save the vault's own row, which is handed over
-   instead: until it is written, no process serves from what was restored.
+2. What is restored is there whole or not at all (one transaction), save the vault's own row, which is handed
+   over instead: until it is written, no process serves from what was restored.
 3. The password travels in a file that only this user may read (libpq's passfile), never in an argument.
 """
 

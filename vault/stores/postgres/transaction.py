@@ -38,7 +38,6 @@ class PostgresTransaction:
         self.jobs = PostgresJobs(session)
         self.requests = PostgresRequests(session)
         self.processes = PostgresProcesses(session)
-        self.processes = PostgresProcesses(session)
         self.audit = PostgresAudit(session)
         self.tables = PostgresTables(session)
 

@@ -3,8 +3,8 @@
 1. Nothing is written to the file; what others commit meanwhile is not seen.
 2. A frozen database has no writers: they wait in their queue until it is let go.
 
-It does not keep a program out that knows nothing of the queue, such as the ``sqlite3`` shell: its writes are not
-seen either, and are lost to whoever copied the moment.
+It does not keep a program out that knows nothing of the queue, such as the ``sqlite3`` shell: its writes are
+not seen either, and are lost to whoever copied the moment.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ from vault.stores.sqlite.turn import Turn
 
 CACHE_MIB = 64
 
-# Where SQLite's readers lock a database (sqlite.org/fileformat.html, "lock-byte page"), and Linux's struct flock.
+# Where SQLite's readers lock a database (sqlite.org/fileformat.html, "lock-byte page"); Linux's struct flock.
 _SHARED_FIRST = 0x40000002
 _SHARED_SIZE = 510
 _FLOCK = struct.Struct("@hhqqi0q")
@@ -61,8 +61,8 @@ def no_writers(path: Path) -> Iterator[None]:
 def process_using(path: Path) -> int | None:
     """Return the id of another process that has the database open; None if there is none.
 
-    Call it before this process opens the database itself: closing a file drops the locks that SQLite holds on it
-    (POSIX fcntl, F_SETLK).
+    Call it before this process opens the database itself: closing a file drops the locks that SQLite holds on
+    it (POSIX fcntl, F_SETLK).
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:

@@ -29,7 +29,7 @@ class SqliteTables:
         return int(self._connection.execute(sql.count(shape)).fetchone()[0])
 
     def load(self, shape: Shape, rows: Sequence[Any]) -> None:
-        """Write new rows; raise ``AlreadyExists`` if one's key is taken, ``FailedPrecondition`` beside a vault."""
+        """Write new rows; raise ``AlreadyExists`` if a key is taken, ``FailedPrecondition`` beside a vault."""
         self._check_no_vault()
         Table(self._connection, shape.row).insert(rows)
 

@@ -24,9 +24,7 @@ BALANCES_YEN = (1000, 1500, 2000, 3000, 5000)
 
 async def start_batch(stage: Stage) -> dict[str, Any]:
     """Ask for the batch of cards to be printed."""
-    request = CreateBatchRequest(
-        program=NETCASH, count=stage.plan.printed, recipient=RECIPIENT, reference="2006-05"
-    )
+    request = CreateBatchRequest(program=NETCASH, count=stage.plan.printed, recipient=RECIPIENT, reference="2006-05")
     async with stage.client("issuer") as client:
         answer = await client.call(client.issuance.CreateBatch, request)
     stage.place.write_paper("batch", answer.batch.batch_id)
@@ -45,9 +43,7 @@ async def await_batch(stage: Stage) -> dict[str, Any]:
                 break
             await asyncio.sleep(POLL_SECONDS)
     stage.expect(holds=batch.state == Batch.STATE_READY, otherwise="the batch is not ready")
-    stage.expect(
-        holds=batch.issued_count == stage.plan.printed, otherwise="the batch has another number of cards"
-    )
+    stage.expect(holds=batch.issued_count == stage.plan.printed, otherwise="the batch has another number of cards")
     # From its beginning, beside everything else that went on.
     return {"count": batch.issued_count, "seconds": time.time() - stage.place.read_paper("batch-started")}
 
@@ -69,9 +65,7 @@ async def issue(stage: Stage) -> dict[str, Any]:
         request = IssueCardsRequest(program=OTHER, cards=[NewCard()] * OTHER_CARDS, activate=True, clear=True)
         others = await one.call(one.issuance.IssueCards, request)
     issued = [card for answer in answers for card in answer.cards]
-    stage.expect(
-        holds=len(issued) == plan.issued, otherwise="another number of cards was issued than asked for"
-    )
+    stage.expect(holds=len(issued) == plan.issued, otherwise="another number of cards was issued than asked for")
     stage.place.fill_wallet("issued", [card.code for card in issued])
     stage.place.fill_wallet("other", [card.code for card in others.cards])
     stage.place.write_paper("issued", [card.card_id for card in issued])
@@ -98,7 +92,5 @@ async def acknowledge(stage: Stage) -> dict[str, Any]:
         answer = await client.call(client.issuance.AcknowledgeBatch, request)
     digest = hashlib.sha256(stage.place.package.read_bytes()).digest()
     stage.expect(holds=digest == answer.batch.manifest.sha256, otherwise="the manifest names another package")
-    stage.expect(
-        holds=answer.batch.state == Batch.STATE_ACKNOWLEDGED, otherwise="the batch is not acknowledged"
-    )
+    stage.expect(holds=answer.batch.state == Batch.STATE_ACKNOWLEDGED, otherwise="the batch is not acknowledged")
     return {"count": 1}

@@ -30,9 +30,7 @@ async def mark(stage: Stage) -> dict[str, Any]:
         for position, card_id in list(enumerate(card_ids))[: stage.plan.zero][:RECORDS_READ]:
             request = GetRecordRequest(program=NETCASH, card=CardSelector(card_id=card_id))
             answer = await client.call(client.cards.GetRecord, request)
-            stage.expect(
-                holds=answer.payload == record(position, 0), otherwise="a record is not what was stored"
-            )
+            stage.expect(holds=answer.payload == record(position, 0), otherwise="a record is not what was stored")
     stage.expect(holds=done == len(marks), otherwise=f"{len(marks) - done} cards were not marked")
     return {"count": done}
 

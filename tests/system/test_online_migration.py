@@ -1,0 +1,104 @@
+"""The schema is migrated while vaults of the release before serve, and they go on serving."""
+
+import asyncio
+import contextlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import cluster
+from tests.system.old_release import FIRST, MODULE
+from tests.system.places import cardvault, make_codes, new_store, refused, told, validate
+from tests.system.running import Running
+from vault.errors import VaultError
+from vault.stores.migrations import MIGRATIONS
+from vault.v1 import resources_pb2 as resources
+
+__all__ = ["cluster"]
+
+
+class OldRunning(Running):
+    """A vault of the first release."""
+
+    def begin(self) -> None:
+        """Start it."""
+        ready = self.folder / "ready"
+        ready.unlink(missing_ok=True)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([*MODULE, "run", str(self.configuration), str(ready)], stderr=log)
+
+    def migrate(self) -> None:
+        """Make the database as the first release does."""
+        subprocess.run([*MODULE, "migrate", "--config", str(self.configuration)], check=True, capture_output=True)
+
+
+class Asking:
+    """Validates a code again and again, and counts what comes of it."""
+
+    def __init__(self, vault: Running, code: str) -> None:
+        self._vault = vault
+        self._code = code
+        self.good = 0
+        self.failures: list[str] = []
+
+    async def run(self) -> None:
+        """Ask until cancelled."""
+        async with self._vault.client("shop") as shop:
+            while True:
+                try:
+                    result = await validate(shop, self._code)
+                except VaultError as error:
+                    self.failures.append(error.message)
+                else:
+                    self.good += result.verdict == resources.VERDICT_GOOD
+                await asyncio.sleep(0.005)
+
+    async def more(self, count: int) -> None:
+        """Wait until it has been good so many times more."""
+        wanted = self.good + count
+        async with asyncio.timeout(60):
+            while self.good < wanted:  # noqa: ASYNC110  whoever asks tells nobody
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+async def test_the_release_before_serves_while_its_database_is_migrated(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    dsn = new_store(kind, request, "vault").get("dsn", "")
+    vault = OldRunning(tmp_path / "vault", dsn=dsn, workers=1, migrate=False)
+    config = vault.configuration
+    vault.migrate()
+    assert "not migrated" in refused("backup", "--config", config, tmp_path / "backup"), "the new release waits"
+    vault.start()
+    try:
+        (code,) = await make_codes(vault, 1)
+        asking = Asking(vault, code)
+        task = asyncio.create_task(asking.run())
+        await asking.more(20)
+        done = await asyncio.to_thread(cardvault, "migrate", "--config", config)
+        assert done.returncode == 0, done.stderr
+        for step in MIGRATIONS[len(FIRST) :]:
+            assert f"applied migration {step.name}" in done.stdout
+        await asking.more(20)
+        # The new release works with the new tables beside the old one that does not know them.
+        copy = tmp_path / "copy.key"
+        shutil.copy(vault.folder / "root.key", copy)
+        await asyncio.to_thread(told, "keys", "confirm-copy", "--config", config, copy)
+        await asyncio.to_thread(told, "backup", "--config", config, tmp_path / "backup")
+        await asking.more(20)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        assert asking.failures == []
+        assert vault.stop() == 0
+        vault.start()  # the old release also begins on the new schema, as a rolling restart may need
+        asking = Asking(vault, code)
+        task = asyncio.create_task(asking.run())
+        await asking.more(5)
+        task.cancel()
+    finally:
+        if vault.process is not None:
+            vault.kill()
