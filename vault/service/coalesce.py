@@ -1,7 +1,8 @@
 """Answering what has arrived together, without waiting for more.
 
-While one group is being answered the next one gathers; when there is nothing to wait for, a group is answered
-at once. Groups of one process are answered one after the other, so the store sees one at a time.
+While ``GROUPS`` groups are being answered the next one gathers; when fewer are, a group is answered at once. More than
+one group at a time keeps the processor at work while a commit waits for the disk; the store gives groups that wait
+together one commit.
 """
 
 import asyncio
@@ -10,6 +11,9 @@ from typing import Generic, TypeVar
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+
+GROUPS = 4
+"""Groups being answered at the same time at most."""
 
 MAX_GROUP = 256
 """Questions in one group at most, so that the first of them is not kept waiting for long."""
@@ -21,23 +25,22 @@ class Coalescer(Generic[Q, A]):
     def __init__(self, answer: Callable[[Sequence[Q]], Awaitable[Sequence[A | Exception]]]) -> None:
         self._answer = answer
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
-        self._running: asyncio.Task[None] | None = None
+        self._running: set[asyncio.Task[None]] = set()
 
     async def ask(self, question: Q) -> A:
         """Return the answer to a question."""
         future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, future))
-        if self._running is None:
-            self._running = asyncio.create_task(self._run())
+        if len(self._running) < GROUPS:
+            task = asyncio.create_task(self._run())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
         return await future
 
     async def _run(self) -> None:
-        try:
-            while self._waiting:
-                group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
-                await self._settle(group)
-        finally:
-            self._running = None
+        while self._waiting:
+            group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
+            await self._settle(group)
 
     async def _settle(self, group: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
         try:

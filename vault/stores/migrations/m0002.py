@@ -6,10 +6,11 @@ release serve, and they go on.
 
 from vault.stores.migrations.step import Migration
 
+# INT, not INTEGER: a key that is one INTEGER is SQLite's rowid itself, and takes NULL for "the next one".
 _SQLITE = (
     """
     CREATE TABLE root_copy (
-        root_version INTEGER NOT NULL,
+        root_version INT NOT NULL,
         confirmed_ms INTEGER NOT NULL,
         tag BLOB NOT NULL,
         PRIMARY KEY (root_version)
