@@ -83,7 +83,7 @@ def _tamper(shop: Workshop, template: Template, table: str, column: str) -> Iter
         if column in SHAPES[table].key:
             return
     one = next((row for row in rows if row[column] is not None), rows[0])
-    filler = {"INTEGER": 7, "TEXT": "x", "BLOB": b"x" * 16, "REAL": 0.5}[shop.database.kind(table, column)]
+    filler = {"INTEGER": 7, "INT": 7, "TEXT": "x", "BLOB": b"x" * 16, "REAL": 0.5}[shop.database.kind(table, column)]
     for value in [filler] if one[column] is None else _changed(one[column]):
         shop.database.put(table, one["rowid"], **{column: value})
         yield one, {**one, column: value}, f"changed to {value!r}"
