@@ -1,6 +1,6 @@
 """The supervisor: starts the worker processes and the job process, watches, restarts and drains them.
 
-1. A child that dies is started again, at once after a healthy minute, else after a wait that doubles up to
+1. A child that dies is started again, soon if it lived for 5 s, else after a wait that doubles up to
    10 s.
 2. A child that says it can never start (exit status 78) stops everything, and its message is the answer.
 3. SIGTERM and SIGINT drain: every child gets SIGTERM and ``drain_seconds`` + 5 to finish, then SIGKILL.
@@ -31,7 +31,7 @@ Command = Callable[[str, int], Sequence[str]]
 
 JOBS = "jobs"
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.2, 10.0
-_HEALTHY_SECONDS = 60.0
+_HEALTHY_SECONDS = 5.0
 _KILL_SECONDS = 5.0
 _ADDRESS_SECONDS = 5.0
 _log = log.get(__name__)

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 Q = TypeVar("Q")
 A = TypeVar("A")
 
-GROUPS = 4
+GROUPS = 2
 """Groups being answered at the same time at most."""
 
 MAX_GROUP = 256
