@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from tests.service.reissue import reissue
-from tests.service.wrapped import CountingStore, SilencedStore
+from tests.service.wrapped import CountingStore, InterruptedStore, SilencedStore
 from tests.workshop import START_MS, Workshop, workshop
 from vault.codes.checkdigit import check_digit
 from vault.codes.format import CodeFormat
 from vault.errors import InvalidInput, Unavailable
-from vault.model.states import CheckAlgorithm, Detail
+from vault.model.states import CardState, CheckAlgorithm, Detail
 from vault.service import rules
 from vault.service.coalesce import MAX_GROUP
 from vault.service.issue import CardPlan
 from vault.service.select import Selector
-from vault.service.validation import Question
+from vault.service.validation import ATTEMPTS, Lookup, Question
 from vault.stores.protocol import Store
 
 FIVE = CodeFormat(15, CheckAlgorithm.DAMM, "")
@@ -217,3 +217,54 @@ async def test_neither_questions_nor_calls_show_what_was_asked(shop: Workshop) -
     assert code.decode() not in repr(call)
     (judgement,) = await shop.judge(code)
     assert code.decode() not in repr(judgement)
+
+
+async def test_a_stop_between_look_up_and_answer_is_obeyed(tmp_path: Path) -> None:
+    interrupted: list[InterruptedStore] = []
+
+    def wrap(store: Store) -> Store:
+        interrupted.append(InterruptedStore(store))
+        return interrupted[0]
+
+    async with workshop(tmp_path, wrap=wrap) as made:
+        await made.program()
+        issued = await made.issue(plan=CardPlan(state=CardState.ACTIVE))
+        code = issued.codes[0].code.expose()
+        assert [each.detail for each in await made.judge(code)] == [Detail.GOOD]
+        interrupted[0].between = [
+            lambda: made.programs.turn(made.call("StopProgram"), "netcash", "stop", note="", etag="")
+        ]
+        assert [each.detail for each in await made.judge(code)] == [Detail.PROGRAM_STOPPED]
+        judged = [event for event in await made.all_events() if event.action.endswith("/Validate")]
+        assert [item.outcome for event in judged for item in event.items] == ["GOOD", "PROGRAM_STOPPED"]
+
+
+async def test_programs_that_change_without_end_are_no_answer(tmp_path: Path) -> None:
+    interrupted: list[InterruptedStore] = []
+
+    def wrap(store: Store) -> Store:
+        interrupted.append(InterruptedStore(store))
+        return interrupted[0]
+
+    async with workshop(tmp_path, wrap=wrap) as made:
+        await made.program()
+        issued = await made.issue(plan=CardPlan(state=CardState.ACTIVE))
+        interrupted[0].between = [
+            lambda verb=verb: made.programs.turn(made.call("Turn"), "netcash", verb, note="", etag="")  # type: ignore[misc]
+            for verb in ["stop", "start"] * ATTEMPTS
+        ]
+        with pytest.raises(Unavailable) as refused:
+            await made.judge(issued.codes[0].code.expose())
+        assert refused.value.reason == "STALE"
+        assert not any(event.action.endswith("/Validate") for event in await made.all_events())
+
+
+async def test_what_is_on_its_way_shows_no_digest_and_no_payload(shop: Workshop) -> None:
+    await shop.program()
+    plan = CardPlan(payload=b"the holder's secret")
+    prepared = await shop.parts.preparation.prepare("netcash", [plan])
+    row = prepared.cards[0].code_rows[0]
+    lookup = Lookup(check_digit_holds=True, digests=(row.digest,))
+    shown = f"{prepared.cards} {row} {lookup} {plan}"
+    digest = row.digest
+    assert not any(text in shown for text in (repr(digest)[2:-1], digest.hex(), "holder"))

@@ -1,6 +1,6 @@
 """Stores over a real store, for tests that count commits or break a single kind of call."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from vault.errors import Unavailable
@@ -77,3 +77,18 @@ class _Silenced:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tx, name)
+
+
+class InterruptedStore(CountingStore):
+    """Does something between a look and whatever comes after it, once for each thing in ``between``."""
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner)
+        self.between: list[Callable[[], Awaitable[object]]] = []
+
+    async def look(self, work: Callable[[Transaction], T]) -> T:
+        """Run short work that only reads, then what was asked for."""
+        result = await super().look(work)
+        if self.between:
+            await self.between.pop(0)()
+        return result

@@ -142,6 +142,10 @@ class CodeRow(NamedTuple):
     wrapped_code_key: bytes
     tag: bytes
 
+    def __repr__(self) -> str:
+        """Show which code it is, and nothing that a look-up could be made with."""
+        return f"<CodeRow {self.serial}, generation {self.generation}>"
+
 
 class SerialRow(NamedTuple):
     """Which card and generation a serial was printed for."""

@@ -39,6 +39,9 @@ class CardPlan(NamedTuple):
     batch_position: int | None = None
     state: CardState = CardState.INACTIVE
 
+    def __repr__(self) -> str:
+        return f"<CardPlan at {self.batch_position}, {CardState(self.state).name}>"
+
 
 class NewCard(NamedTuple):
     """A card as issued, its code in hand for a delivery."""

@@ -58,6 +58,9 @@ class Lookup(NamedTuple):
     check_digit_holds: bool
     digests: tuple[bytes, ...]
 
+    def __repr__(self) -> str:
+        return f"<Lookup under {len(self.digests)} keys>"
+
 
 class Validation:
     """Answers whether codes are good."""
