@@ -111,12 +111,15 @@ class SpreadChannel(grpc.aio.Channel):
         return self._spread([channel.unary_stream(method, *how, **named) for channel in self._channels])
 
     def stream_unary(self, method: str, *_how: Any, **_named: Any) -> NoReturn:
-        """Refuse: no method of the vault takes a stream."""
-        raise NotImplementedError(method)
+        """Refuse: no method of the vault takes a stream, by the rules of its protos.
 
-    def stream_stream(self, method: str, *_how: Any, **_named: Any) -> NoReturn:
-        """Refuse: no method of the vault takes a stream."""
-        raise NotImplementedError(method)
+        Raises:
+            TypeError: Always.
+        """
+        message = f"{method}: the vault's methods take one request, not a stream"
+        raise TypeError(message)
+
+    stream_stream = stream_unary
 
     def _spread(self, methods: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
         def call(request: Any, **how: Any) -> Any:

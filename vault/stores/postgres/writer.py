@@ -15,8 +15,9 @@
    ``Unavailable``, and all their callbacks have run, newest piece first, before any other work of this process.
 """
 
-import random
 import time
+from collections.abc import Callable
+from secrets import SystemRandom
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -33,6 +34,7 @@ ATTEMPTS = 12
 ATTEMPTS_TOGETHER = 3
 PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.02
+_UNIFORM = SystemRandom().uniform
 
 
 class _Lost(Exception):
@@ -42,15 +44,17 @@ class _Lost(Exception):
 class Writer:
     """Serves groups of pieces over one session; used by one lane's thread."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, uniform: Callable[[float, float], float] = _UNIFORM) -> None:
+        """Use a session; ``uniform`` draws the pauses that part those who are in each other's way."""
         self._session = session
+        self._uniform = uniform
         self._transaction = PostgresTransaction(session, writes=True)
 
     def serve(self, group: list[Piece], lane: Lane) -> None:
         """Run a group in one transaction; settle its pieces or have them served again."""
         first = group[0]
         if first.attempts % ATTEMPTS == ATTEMPTS - 1:  # whoever is in the way has some rhythm: leave it
-            time.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311  no secret
+            time.sleep(self._uniform(0, _PAUSE_SECONDS))
         others = lane.waiting()  # whoever comes later may know of what this snapshot does not see
         try:
             self._session.begin()
