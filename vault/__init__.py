@@ -4,7 +4,7 @@
 people type. Everything else is the server. Imports run downward only::
 
     __main__ > cli > supervisor > wiring > rpc | client > status > jobs > service > policy | audit >
-    stores | custody > crypto | codes > model > secret > errors
+    stores | custody > log > redaction > crypto | codes > model > secret > errors
 
 ``vault.v1`` and ``vault.formats.v1`` are generated from ``protos/`` and never edited.
 """
