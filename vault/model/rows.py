@@ -170,7 +170,11 @@ class TallyRow(NamedTuple):
 
 
 class JobRow(NamedTuple):
-    """Long work. ``subject`` is the id of what it works on; the lease is no more than a hint who is at it."""
+    """Long work. ``subject`` is the id of what it works on; the lease is no more than a hint who is at it.
+
+    ``cursor`` counts the job's chunks, or a batch's positions; ``spec`` is a ``JobSpec`` and ``progress`` a
+    ``JobProgress``, None for kinds that need neither.
+    """
 
     job_id: bytes
     kind: JobKind
@@ -188,6 +192,8 @@ class JobRow(NamedTuple):
     tag: bytes
     lease_owner: bytes | None
     lease_until_ms: int
+    spec: bytes | None = None
+    progress: bytes | None = None
 
 
 class RequestRow(NamedTuple):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from vault.model import rows
+from vault.model import incident_rows, rows
 
 
 class Shape(NamedTuple):
@@ -56,9 +56,32 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
             Shape("code", rows.CodeRow, ("digest",), sealed=("sealed_code", "wrapped_code_key")),
             Shape("serial", rows.SerialRow, ("program", "serial")),
             Shape("tally", rows.TallyRow, ("program", "slot")),
-            Shape("job", rows.JobRow, ("job_id",), exempt={"lease_owner": _LEASE, "lease_until_ms": _LEASE}),
+            Shape(
+                "job",
+                rows.JobRow,
+                ("job_id",),
+                exempt={"lease_owner": _LEASE, "lease_until_ms": _LEASE},
+                since={"spec": 2, "progress": 2},
+                tag_version=2,
+            ),
             Shape("request", rows.RequestRow, ("principal", "request_id")),
             Shape("root_copy", rows.RootCopyRow, ("root_version",)),
+            Shape("incident", incident_rows.IncidentRow, ("incident_id",)),
+            Shape("incident_step", incident_rows.IncidentStepRow, ("incident_id", "number")),
+            Shape("selection", incident_rows.SelectionRow, ("selection_id", "card_id")),
+            Shape("hold", incident_rows.HoldRow, ("hold_id",)),
+            Shape("block", incident_rows.BlockRow, ("program", "principal")),
+            Shape("reissue", incident_rows.ReissueRow, ("job_id", "card_id")),
+            Shape("package", incident_rows.PackageRow, ("package_id",), sealed=("wrapped_package_key",)),
+            Shape(
+                "sale_secret",
+                incident_rows.SaleSecretRow,
+                ("program", "card_id"),
+                sealed=("sealed_secret", "wrapped_secret_key"),
+            ),
+            Shape("exchange", incident_rows.ExchangeRow, ("program", "card_id", "generation")),
+            Shape("attempt", incident_rows.AttemptRow, ("program", "card_id")),
+            Shape("superseded_use", incident_rows.SupersededUseRow, ("program", "card_id", "generation")),
             Shape(
                 "audit_event",
                 rows.AuditEventRow,

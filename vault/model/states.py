@@ -61,6 +61,7 @@ class Detail(IntEnum):
     SUPERSEDED = 8
     PROGRAM_STOPPED = 9
     INTEGRITY = 10
+    FROZEN = 11
 
 
 class ChangeOutcome(IntEnum):
@@ -75,6 +76,7 @@ class ChangeOutcome(IntEnum):
     INTEGRITY = 7
     EXPIRED = 8
     REPEATED = 9
+    ON_HOLD = 10
 
 
 class Role(IntEnum):
@@ -123,6 +125,11 @@ class JobKind(IntEnum):
 
     ISSUE_BATCH = 1
     CLOSE_BATCH = 2
+    REISSUE = 3
+    REKEY = 4
+    REWRAP = 5
+    REENCRYPT = 6
+    RETAG = 7
 
 
 class JobState(IntEnum):
@@ -132,3 +139,45 @@ class JobState(IntEnum):
     DONE = 2
     CANCELLED = 3
     FAILED = 4
+    PAUSED = 5
+
+
+class Unsold(IntEnum):
+    """What a re-issue does with cards that were never sold."""
+
+    REISSUE = 1
+    WITHDRAW = 2
+    LEAVE = 3
+
+
+class IncidentState(IntEnum):
+    """How far an incident is."""
+
+    OPEN = 1
+    FROZEN = 2
+    CLOSED = 3
+
+
+class IncidentScope(IntEnum):
+    """What an incident is over."""
+
+    PROGRAM = 1
+    BATCHES = 2
+    CARDS = 3
+
+
+class Proof(IntEnum):
+    """What a holder has to show to exchange a code."""
+
+    SERIAL = 1
+    SALE_SECRET = 2
+    PURCHASE = 3
+
+
+class HoldKind(IntEnum):
+    """What a hold is over."""
+
+    PROGRAM = 1
+    BATCHES = 2
+    CARDS = 3
+    CONTESTED = 4

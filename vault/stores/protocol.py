@@ -34,6 +34,16 @@ from vault.model.rows import (
     VaultRow,
 )
 from vault.model.states import CardState, KeyPurpose, Usage
+from vault.stores.incidents import (
+    BlockRecords,
+    Counts,
+    ExchangeRecords,
+    HoldRecords,
+    IncidentRecords,
+    ReissueRecords,
+    SelectionRecords,
+    SupersededUseRecords,
+)
 from vault.stores.tables import TableRecords
 
 T = TypeVar("T")
@@ -156,6 +166,9 @@ class CardRecords(Protocol):
     def count_by_state(self, batch_id: bytes) -> Mapping[CardState, int]:
         """Count a batch's cards by state; states without cards are left out."""
 
+    def count(self, program: str, batch_ids: Collection[bytes] | None = None) -> Counts:
+        """Count a program's cards, or those of some of its batches, by state and usage."""
+
 
 class CodeRecords(Protocol):
     """Codes."""
@@ -207,6 +220,9 @@ class JobRecords(Protocol):
 
     def update(self, row: JobRow) -> None:
         """Replace the job with the row's id, its lease included."""
+
+    def page(self, program: str, before: tuple[int, bytes] | None, limit: int) -> list[JobRow]:
+        """Return up to ``limit`` jobs, newest first, that come after ``before``, a (created_ms, job_id)."""
 
     def of_subject(self, subject: bytes) -> list[JobRow]:
         """Return the jobs that work or worked on a subject, oldest first."""
@@ -326,6 +342,34 @@ class Transaction(Protocol):
         """Processes that serve."""
 
     @property
+    def incidents(self) -> IncidentRecords:
+        """Incidents and their timelines."""
+
+    @property
+    def selections(self) -> SelectionRecords:
+        """Cards chosen one by one."""
+
+    @property
+    def holds(self) -> HoldRecords:
+        """Holds that hold."""
+
+    @property
+    def blocks(self) -> BlockRecords:
+        """Principals that are cut off."""
+
+    @property
+    def reissues(self) -> ReissueRecords:
+        """Cards that jobs gave new codes, and their packages."""
+
+    @property
+    def exchanges(self) -> ExchangeRecords:
+        """Exchanges, sale secrets and attempts."""
+
+    @property
+    def superseded_uses(self) -> SupersededUseRecords:
+        """How often superseded codes were tried."""
+
+    @property
     def audit(self) -> AuditRecords:
         """Audit events."""
 
@@ -337,7 +381,30 @@ class Transaction(Protocol):
         """Have ``callback`` run, before any other work, if what this work wrote is not known to be durable."""
 
 
-class Store(Protocol):
+class Source(Protocol):
+    """Records that can be read: a store's, or a read replica's, which are those of a moment ago."""
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run work that only reads, on a snapshot, without making writers wait.
+
+        Raises:
+            Unavailable: The records cannot be read now.
+        """
+
+    async def settle(self) -> None:
+        """Wait until every piece of writing work that began before this call has ended, in all processes.
+
+        So whoever commits and then settles knows that all that is committed later has seen it.
+
+        Raises:
+            Unavailable: The store cannot be reached, or work that began earlier does not end.
+        """
+
+    async def close(self) -> None:
+        """Finish the work that was begun, then let go of the records."""
+
+
+class Store(Source, Protocol):
     """Records that outlive the process."""
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
@@ -345,13 +412,6 @@ class Store(Protocol):
 
         Raises:
             Unavailable: The store cannot be written now, or the outcome of the commit is unknown.
-        """
-
-    async def read(self, work: Callable[[Transaction], T]) -> T:
-        """Run work that only reads, on a snapshot, without making writers wait.
-
-        Raises:
-            Unavailable: The store cannot be read now.
         """
 
     async def look(self, work: Callable[[Transaction], T]) -> T:
@@ -362,6 +422,3 @@ class Store(Protocol):
         Raises:
             Unavailable: The store cannot be read now.
         """
-
-    async def close(self) -> None:
-        """Finish the work that was begun, then let go of the store."""

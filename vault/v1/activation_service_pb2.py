@@ -27,7 +27,7 @@ from vault.v1 import options_pb2 as vault_dot_v1_dot_options__pb2
 from vault.v1 import resources_pb2 as vault_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!vault/v1/activation_service.proto\x12\x08vault.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x16vault/v1/options.proto\x1a\x18vault/v1/resources.proto\"\xe4\x01\n\x14\x41\x63tivateCardsRequest\x12\x36\n\x07program\x18\x01 \x01(\tB%\xe2\x41\x01\x02\xb2\xbb\x18\x1d\x08\x03\x10 \x1a\x17[a-z][a-z0-9-]*[a-z0-9]\x12^\n\nrequest_id\x18\x02 \x01(\tBJ\xe2\x41\x01\x02\xb2\xbb\x18\x42\x08$\x10$\x1a<[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\x12\x34\n\x05\x63\x61rds\x18\x03 \x03(\x0b\x32\x16.vault.v1.CardSelectorB\r\xe2\x41\x01\x02\xb2\xbb\x18\x05 \x01(\xe8\x07\">\n\x15\x41\x63tivateCardsResponse\x12%\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x14.vault.v1.CardChange\"\xe6\x01\n\x16\x44\x65\x61\x63tivateCardsRequest\x12\x36\n\x07program\x18\x01 \x01(\tB%\xe2\x41\x01\x02\xb2\xbb\x18\x1d\x08\x03\x10 \x1a\x17[a-z][a-z0-9-]*[a-z0-9]\x12^\n\nrequest_id\x18\x02 \x01(\tBJ\xe2\x41\x01\x02\xb2\xbb\x18\x42\x08$\x10$\x1a<[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\x12\x34\n\x05\x63\x61rds\x18\x03 \x03(\x0b\x32\x16.vault.v1.CardSelectorB\r\xe2\x41\x01\x02\xb2\xbb\x18\x05 \x01(\xe8\x07\"@\n\x17\x44\x65\x61\x63tivateCardsResponse\x12%\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x14.vault.v1.CardChange2\xcd\x01\n\x11\x41\x63tivationService\x12X\n\rActivateCards\x12\x1e.vault.v1.ActivateCardsRequest\x1a\x1f.vault.v1.ActivateCardsResponse\"\x06\xaa\xbb\x18\x02\x08\x02\x12^\n\x0f\x44\x65\x61\x63tivateCards\x12 .vault.v1.DeactivateCardsRequest\x1a!.vault.v1.DeactivateCardsResponse\"\x06\xaa\xbb\x18\x02\x08\x02\x42\x34\n\x10\x64\x65v.cardvault.v1P\x01Z\x1e\x63\x61rdvault.dev/vault/v1;vaultv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!vault/v1/activation_service.proto\x12\x08vault.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x16vault/v1/options.proto\x1a\x18vault/v1/resources.proto\"\x8e\x02\n\x14\x41\x63tivateCardsRequest\x12\x36\n\x07program\x18\x01 \x01(\tB%\xe2\x41\x01\x02\xb2\xbb\x18\x1d\x08\x03\x10 \x1a\x17[a-z][a-z0-9-]*[a-z0-9]\x12^\n\nrequest_id\x18\x02 \x01(\tBJ\xe2\x41\x01\x02\xb2\xbb\x18\x42\x08$\x10$\x1a<[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\x12\x34\n\x05\x63\x61rds\x18\x03 \x03(\x0b\x32\x16.vault.v1.CardSelectorB\r\xe2\x41\x01\x02\xb2\xbb\x18\x05 \x01(\xe8\x07\x12(\n\x0csale_secrets\x18\x04 \x03(\x0c\x42\x12\x80\x01\x01\xe2\x41\x01\x01\xb2\xbb\x18\x07\x08\x04\x10@(\xe8\x07\">\n\x15\x41\x63tivateCardsResponse\x12%\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x14.vault.v1.CardChange\"\xe6\x01\n\x16\x44\x65\x61\x63tivateCardsRequest\x12\x36\n\x07program\x18\x01 \x01(\tB%\xe2\x41\x01\x02\xb2\xbb\x18\x1d\x08\x03\x10 \x1a\x17[a-z][a-z0-9-]*[a-z0-9]\x12^\n\nrequest_id\x18\x02 \x01(\tBJ\xe2\x41\x01\x02\xb2\xbb\x18\x42\x08$\x10$\x1a<[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\x12\x34\n\x05\x63\x61rds\x18\x03 \x03(\x0b\x32\x16.vault.v1.CardSelectorB\r\xe2\x41\x01\x02\xb2\xbb\x18\x05 \x01(\xe8\x07\"@\n\x17\x44\x65\x61\x63tivateCardsResponse\x12%\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x14.vault.v1.CardChange2\xcd\x01\n\x11\x41\x63tivationService\x12X\n\rActivateCards\x12\x1e.vault.v1.ActivateCardsRequest\x1a\x1f.vault.v1.ActivateCardsResponse\"\x06\xaa\xbb\x18\x02\x08\x02\x12^\n\x0f\x44\x65\x61\x63tivateCards\x12 .vault.v1.DeactivateCardsRequest\x1a!.vault.v1.DeactivateCardsResponse\"\x06\xaa\xbb\x18\x02\x08\x02\x42\x34\n\x10\x64\x65v.cardvault.v1P\x01Z\x1e\x63\x61rdvault.dev/vault/v1;vaultv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACTIVATECARDSREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\262\273\030B\010$\020$\032<[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
   _globals['_ACTIVATECARDSREQUEST'].fields_by_name['cards']._loaded_options = None
   _globals['_ACTIVATECARDSREQUEST'].fields_by_name['cards']._serialized_options = b'\342A\001\002\262\273\030\005 \001(\350\007'
+  _globals['_ACTIVATECARDSREQUEST'].fields_by_name['sale_secrets']._loaded_options = None
+  _globals['_ACTIVATECARDSREQUEST'].fields_by_name['sale_secrets']._serialized_options = b'\200\001\001\342A\001\001\262\273\030\007\010\004\020@(\350\007'
   _globals['_DEACTIVATECARDSREQUEST'].fields_by_name['program']._loaded_options = None
   _globals['_DEACTIVATECARDSREQUEST'].fields_by_name['program']._serialized_options = b'\342A\001\002\262\273\030\035\010\003\020 \032\027[a-z][a-z0-9-]*[a-z0-9]'
   _globals['_DEACTIVATECARDSREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -52,13 +54,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACTIVATIONSERVICE'].methods_by_name['DeactivateCards']._loaded_options = None
   _globals['_ACTIVATIONSERVICE'].methods_by_name['DeactivateCards']._serialized_options = b'\252\273\030\002\010\002'
   _globals['_ACTIVATECARDSREQUEST']._serialized_start=131
-  _globals['_ACTIVATECARDSREQUEST']._serialized_end=359
-  _globals['_ACTIVATECARDSRESPONSE']._serialized_start=361
-  _globals['_ACTIVATECARDSRESPONSE']._serialized_end=423
-  _globals['_DEACTIVATECARDSREQUEST']._serialized_start=426
-  _globals['_DEACTIVATECARDSREQUEST']._serialized_end=656
-  _globals['_DEACTIVATECARDSRESPONSE']._serialized_start=658
-  _globals['_DEACTIVATECARDSRESPONSE']._serialized_end=722
-  _globals['_ACTIVATIONSERVICE']._serialized_start=725
-  _globals['_ACTIVATIONSERVICE']._serialized_end=930
+  _globals['_ACTIVATECARDSREQUEST']._serialized_end=401
+  _globals['_ACTIVATECARDSRESPONSE']._serialized_start=403
+  _globals['_ACTIVATECARDSRESPONSE']._serialized_end=465
+  _globals['_DEACTIVATECARDSREQUEST']._serialized_start=468
+  _globals['_DEACTIVATECARDSREQUEST']._serialized_end=698
+  _globals['_DEACTIVATECARDSRESPONSE']._serialized_start=700
+  _globals['_DEACTIVATECARDSRESPONSE']._serialized_end=764
+  _globals['_ACTIVATIONSERVICE']._serialized_start=767
+  _globals['_ACTIVATIONSERVICE']._serialized_end=972
 # @@protoc_insertion_point(module_scope)

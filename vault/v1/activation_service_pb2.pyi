@@ -28,6 +28,7 @@ class ActivateCardsRequest(_message.Message):
     PROGRAM_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CARDS_FIELD_NUMBER: _builtins.int
+    SALE_SECRETS_FIELD_NUMBER: _builtins.int
     program: _builtins.str
     """The program."""
     request_id: _builtins.str
@@ -36,16 +37,23 @@ class ActivateCardsRequest(_message.Message):
     def cards(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.CardSelector]:
         """The cards. A serial of a superseded generation is refused."""
 
+    @_builtins.property
+    def sale_secrets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """A secret of each card that its holder can show when codes are exchanged after an incident, one for each card in the request's
+        order; stored encrypted. Absent: none is stored.
+        """
+
     def __init__(
         self,
         *,
         program: _builtins.str = ...,
         request_id: _builtins.str = ...,
         cards: _abc.Iterable[_resources_pb2.CardSelector] | None = ...,
+        sale_secrets: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cards", b"cards", "program", b"program", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cards", b"cards", "program", b"program", "request_id", b"request_id", "sale_secrets", b"sale_secrets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

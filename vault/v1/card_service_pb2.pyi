@@ -632,6 +632,94 @@ class PutRecordResponse(_message.Message):
 Global___PutRecordResponse: _TypeAlias = PutRecordResponse  # noqa: Y015
 
 @_typing.final
+class ReissueCardRequest(_message.Message):
+    """Asks ReissueCard."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRAM_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CARD_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CLEAR_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    program: _builtins.str
+    """The program."""
+    request_id: _builtins.str
+    """A UUID that the caller makes up for this request and sends again when it tries again: a retry within 24 hours gets the same result."""
+    reason: _builtins.str
+    """Why, for the audit log; must not hold a code."""
+    clear: _builtins.bool
+    """True: in the answer, where the program allows it."""
+    recipient: _builtins.str
+    """As a package sealed to this recipient."""
+    @_builtins.property
+    def card(self) -> _resources_pb2.CardSelector:
+        """The card; by serial only of its current generation."""
+
+    def __init__(
+        self,
+        *,
+        program: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        card: _resources_pb2.CardSelector | None = ...,
+        reason: _builtins.str = ...,
+        clear: _builtins.bool = ...,
+        recipient: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "clear", b"clear", "delivery", b"delivery", "recipient", b"recipient"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "clear", b"clear", "delivery", b"delivery", "program", b"program", "reason", b"reason", "recipient", b"recipient", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_delivery: _TypeAlias = _typing.Literal["clear", "recipient"]  # noqa: Y015
+    _WhichOneofArgType_delivery: _TypeAlias = _typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_delivery) -> _WhichOneofReturnType_delivery | None: ...
+
+Global___ReissueCardRequest: _TypeAlias = ReissueCardRequest  # noqa: Y015
+
+@_typing.final
+class ReissueCardResponse(_message.Message):
+    """Answers ReissueCard."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARD_ID_FIELD_NUMBER: _builtins.int
+    SERIAL_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_SERIAL_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    PACKAGE_FIELD_NUMBER: _builtins.int
+    card_id: _builtins.str
+    """The card's id."""
+    serial: _builtins.str
+    """The new code's serial."""
+    superseded_serial: _builtins.str
+    """The serial of the code before."""
+    generation: _builtins.int
+    """The new code's generation."""
+    code: _builtins.str
+    """The code, when delivered in clear."""
+    package: _builtins.bytes
+    """The package with the code, when it was sealed to a recipient."""
+    def __init__(
+        self,
+        *,
+        card_id: _builtins.str = ...,
+        serial: _builtins.str = ...,
+        superseded_serial: _builtins.str = ...,
+        generation: _builtins.int = ...,
+        code: _builtins.str = ...,
+        package: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "code", b"code", "generation", b"generation", "package", b"package", "serial", b"serial", "superseded_serial", b"superseded_serial"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReissueCardResponse: _TypeAlias = ReissueCardResponse  # noqa: Y015
+
+@_typing.final
 class RevealCodeRequest(_message.Message):
     """Asks RevealCode."""
 

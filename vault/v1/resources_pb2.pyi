@@ -3,10 +3,12 @@
 isort:skip_file
 The things that several services speak of."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -127,6 +129,8 @@ class _DetailEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Detail.ValueTy
     """Its program is stopped or closed."""
     DETAIL_INTEGRITY: _Detail.ValueType  # 10
     """A stored row failed its integrity check; an alarm was raised."""
+    DETAIL_FROZEN: _Detail.ValueType  # 11
+    """Its card is on hold: an incident has frozen it, or its exchange was claimed twice."""
 
 class Detail(_Detail, metaclass=_DetailEnumTypeWrapper):
     """Why a code is not good; told only to callers that hold ROLE_DETAIL for the program."""
@@ -153,6 +157,8 @@ DETAIL_PROGRAM_STOPPED: Detail.ValueType  # 9
 """Its program is stopped or closed."""
 DETAIL_INTEGRITY: Detail.ValueType  # 10
 """A stored row failed its integrity check; an alarm was raised."""
+DETAIL_FROZEN: Detail.ValueType  # 11
+"""Its card is on hold: an incident has frozen it, or its exchange was claimed twice."""
 Global___Detail: _TypeAlias = Detail  # noqa: Y015
 
 class _ChangeOutcome:
@@ -181,6 +187,8 @@ class _ChangeOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeO
     """The card has expired."""
     CHANGE_OUTCOME_REPEATED: _ChangeOutcome.ValueType  # 9
     """The same card is named earlier in the request."""
+    CHANGE_OUTCOME_ON_HOLD: _ChangeOutcome.ValueType  # 10
+    """The card is on hold; it cannot be sold."""
 
 class ChangeOutcome(_ChangeOutcome, metaclass=_ChangeOutcomeEnumTypeWrapper):
     """What became of one item of a bulk change."""
@@ -205,6 +213,8 @@ CHANGE_OUTCOME_EXPIRED: ChangeOutcome.ValueType  # 8
 """The card has expired."""
 CHANGE_OUTCOME_REPEATED: ChangeOutcome.ValueType  # 9
 """The same card is named earlier in the request."""
+CHANGE_OUTCOME_ON_HOLD: ChangeOutcome.ValueType  # 10
+"""The card is on hold; it cannot be sold."""
 Global___ChangeOutcome: _TypeAlias = ChangeOutcome  # noqa: Y015
 
 @_typing.final
@@ -795,6 +805,222 @@ class CardChange(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CardChange: _TypeAlias = CardChange  # noqa: Y015
+
+@_typing.final
+class RotationJob(_message.Message):
+    """A job that replaces codes or keys."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[RotationJob._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: RotationJob._Kind.ValueType  # 0
+        """Never answered."""
+        KIND_REISSUE: RotationJob._Kind.ValueType  # 3
+        """Gives cards new codes."""
+        KIND_REKEY: RotationJob._Kind.ValueType  # 4
+        """Gives every stored code its digest under a new index key."""
+        KIND_REWRAP: RotationJob._Kind.ValueType  # 5
+        """Wraps the same data keys under a new key-encryption key."""
+        KIND_REENCRYPT: RotationJob._Kind.ValueType  # 6
+        """Encrypts records anew under new data keys."""
+        KIND_RETAG: RotationJob._Kind.ValueType  # 7
+        """Gives rows their tag under a new row tag key."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """What a job does."""
+
+    KIND_UNSPECIFIED: RotationJob.Kind.ValueType  # 0
+    """Never answered."""
+    KIND_REISSUE: RotationJob.Kind.ValueType  # 3
+    """Gives cards new codes."""
+    KIND_REKEY: RotationJob.Kind.ValueType  # 4
+    """Gives every stored code its digest under a new index key."""
+    KIND_REWRAP: RotationJob.Kind.ValueType  # 5
+    """Wraps the same data keys under a new key-encryption key."""
+    KIND_REENCRYPT: RotationJob.Kind.ValueType  # 6
+    """Encrypts records anew under new data keys."""
+    KIND_RETAG: RotationJob.Kind.ValueType  # 7
+    """Gives rows their tag under a new row tag key."""
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[RotationJob._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: RotationJob._State.ValueType  # 0
+        """Never answered."""
+        STATE_RUNNING: RotationJob._State.ValueType  # 1
+        """Being worked at, or waiting its turn."""
+        STATE_DONE: RotationJob._State.ValueType  # 2
+        """Done; for a key's job, proven by a count that no row names the old version."""
+        STATE_CANCELLED: RotationJob._State.ValueType  # 3
+        """Ended by CancelRotationJob."""
+        STATE_FAILED: RotationJob._State.ValueType  # 4
+        """Ended by an error that waiting does not mend; `last_error` says which."""
+        STATE_PAUSED: RotationJob._State.ValueType  # 5
+        """Not being worked at until it is resumed."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """How far a job is."""
+
+    STATE_UNSPECIFIED: RotationJob.State.ValueType  # 0
+    """Never answered."""
+    STATE_RUNNING: RotationJob.State.ValueType  # 1
+    """Being worked at, or waiting its turn."""
+    STATE_DONE: RotationJob.State.ValueType  # 2
+    """Done; for a key's job, proven by a count that no row names the old version."""
+    STATE_CANCELLED: RotationJob.State.ValueType  # 3
+    """Ended by CancelRotationJob."""
+    STATE_FAILED: RotationJob.State.ValueType  # 4
+    """Ended by an error that waiting does not mend; `last_error` says which."""
+    STATE_PAUSED: RotationJob.State.ValueType  # 5
+    """Not being worked at until it is resumed."""
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    PROGRAM_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    INCIDENT_ID_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: _builtins.int
+    SEEN_COUNT_FIELD_NUMBER: _builtins.int
+    DONE_COUNT_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_COUNT_FIELD_NUMBER: _builtins.int
+    SKIPPED_COUNT_FIELD_NUMBER: _builtins.int
+    ERROR_COUNT_FIELD_NUMBER: _builtins.int
+    LAST_ERROR_FIELD_NUMBER: _builtins.int
+    PHASE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    FINISH_TIME_FIELD_NUMBER: _builtins.int
+    MANIFEST_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    """The job's id, a UUID."""
+    program: _builtins.str
+    """The program; empty for the vault's own keys."""
+    kind: Global___RotationJob.Kind.ValueType
+    """What it does."""
+    state: Global___RotationJob.State.ValueType
+    """How far it is."""
+    incident_id: _builtins.str
+    """The incident whose selection it re-issues; empty when there is none."""
+    principal: _builtins.str
+    """Who created it."""
+    total_count: _builtins.int
+    """Rows or cards to go through, as counted when it was created; a drained key's job may pass over more."""
+    seen_count: _builtins.int
+    """Rows or cards gone through so far."""
+    done_count: _builtins.int
+    """Cards given new codes, or rows rewritten."""
+    withdrawn_count: _builtins.int
+    """Unsold cards closed by a re-issue that withdraws them."""
+    skipped_count: _builtins.int
+    """Cards left as they were: of another state, or with a new code already from this job."""
+    error_count: _builtins.int
+    """Rows that failed their integrity check and were left as they were."""
+    last_error: _builtins.str
+    """Reason of the last error, as in google.rpc.ErrorInfo; empty when there was none."""
+    phase: _builtins.str
+    """What it is at: one word, such as `fill`, `prove`, `clear`; empty for a job of one phase."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was created."""
+
+    @_builtins.property
+    def finish_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended; absent until it has."""
+
+    @_builtins.property
+    def manifest(self) -> Global___Manifest:
+        """The package of new codes; absent unless the job re-issues to a recipient and has ended."""
+
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        program: _builtins.str = ...,
+        kind: Global___RotationJob.Kind.ValueType = ...,
+        state: Global___RotationJob.State.ValueType = ...,
+        incident_id: _builtins.str = ...,
+        principal: _builtins.str = ...,
+        total_count: _builtins.int = ...,
+        seen_count: _builtins.int = ...,
+        done_count: _builtins.int = ...,
+        withdrawn_count: _builtins.int = ...,
+        skipped_count: _builtins.int = ...,
+        error_count: _builtins.int = ...,
+        last_error: _builtins.str = ...,
+        phase: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        finish_time: _timestamp_pb2.Timestamp | None = ...,
+        manifest: Global___Manifest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "finish_time", b"finish_time", "manifest", b"manifest"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "done_count", b"done_count", "error_count", b"error_count", "finish_time", b"finish_time", "incident_id", b"incident_id", "job_id", b"job_id", "kind", b"kind", "last_error", b"last_error", "manifest", b"manifest", "phase", b"phase", "principal", b"principal", "program", b"program", "seen_count", b"seen_count", "skipped_count", b"skipped_count", "state", b"state", "total_count", b"total_count", "withdrawn_count", b"withdrawn_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotationJob: _TypeAlias = RotationJob  # noqa: Y015
+
+@_typing.final
+class CardList(_message.Message):
+    """Cards named one by one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cards(self) -> _containers.RepeatedCompositeFieldContainer[Global___CardSelector]:
+        """The cards."""
+
+    def __init__(
+        self,
+        *,
+        cards: _abc.Iterable[Global___CardSelector] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cards", b"cards"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardList: _TypeAlias = CardList  # noqa: Y015
+
+@_typing.final
+class CardCount(_message.Message):
+    """How many cards are in a state and of a usage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    state: Global___Card.State.ValueType
+    """The state."""
+    usage: Global___Usage.ValueType
+    """The usage."""
+    count: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        state: Global___Card.State.ValueType = ...,
+        usage: Global___Usage.ValueType = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "state", b"state", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardCount: _TypeAlias = CardCount  # noqa: Y015
 
 @_typing.final
 class PublicKey(_message.Message):

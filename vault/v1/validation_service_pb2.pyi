@@ -303,6 +303,90 @@ class ReverseRedemptionResponse(_message.Message):
 Global___ReverseRedemptionResponse: _TypeAlias = ReverseRedemptionResponse  # noqa: Y015
 
 @_typing.final
+class ExchangeCodeRequest(_message.Message):
+    """Asks ExchangeCode."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRAM_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    SERIAL_FIELD_NUMBER: _builtins.int
+    SALE_SECRET_FIELD_NUMBER: _builtins.int
+    PURCHASE_PROVEN_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    program: _builtins.str
+    """The program."""
+    request_id: _builtins.str
+    """A UUID that the caller makes up for this request and sends again when it tries again: a retry within 24 hours gets the same result."""
+    serial: _builtins.str
+    """The serial printed beside the code."""
+    sale_secret: _builtins.bytes
+    """The secret that was stored at the sale."""
+    purchase_proven: _builtins.bool
+    """True: the caller has seen purchase proven."""
+    public_key: _builtins.bytes
+    """The holder's one-time public key that the new code is sealed to: 32 bytes, X25519 (RFC 7748)."""
+    @_builtins.property
+    def code(self) -> _resources_pb2.PresentedCode:
+        """The superseded code."""
+
+    def __init__(
+        self,
+        *,
+        program: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        code: _resources_pb2.PresentedCode | None = ...,
+        serial: _builtins.str = ...,
+        sale_secret: _builtins.bytes = ...,
+        purchase_proven: _builtins.bool = ...,
+        public_key: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "proof", b"proof", "purchase_proven", b"purchase_proven", "sale_secret", b"sale_secret", "serial", b"serial"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "program", b"program", "proof", b"proof", "public_key", b"public_key", "purchase_proven", b"purchase_proven", "request_id", b"request_id", "sale_secret", b"sale_secret", "serial", b"serial"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_proof: _TypeAlias = _typing.Literal["serial", "sale_secret", "purchase_proven"]  # noqa: Y015
+    _WhichOneofArgType_proof: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_proof) -> _WhichOneofReturnType_proof | None: ...
+
+Global___ExchangeCodeRequest: _TypeAlias = ExchangeCodeRequest  # noqa: Y015
+
+@_typing.final
+class ExchangeCodeResponse(_message.Message):
+    """Answers ExchangeCode."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    CARD_ID_FIELD_NUMBER: _builtins.int
+    SEALED_CODE_FIELD_NUMBER: _builtins.int
+    verdict: _resources_pb2.Verdict.ValueType
+    """GOOD when the code was exchanged, now or by this same request before."""
+    detail: _resources_pb2.Detail.ValueType
+    """Why not; only with the right to it."""
+    card_id: _builtins.str
+    """The card's id, when exchanged."""
+    sealed_code: _builtins.bytes
+    """When exchanged: a `vault.formats.v1.ExchangedCode`, as a libsodium sealed box to the caller's key."""
+    def __init__(
+        self,
+        *,
+        verdict: _resources_pb2.Verdict.ValueType = ...,
+        detail: _resources_pb2.Detail.ValueType = ...,
+        card_id: _builtins.str = ...,
+        sealed_code: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "detail", b"detail", "sealed_code", b"sealed_code", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExchangeCodeResponse: _TypeAlias = ExchangeCodeResponse  # noqa: Y015
+
+@_typing.final
 class BatchGetCardStatusRequest(_message.Message):
     """Asks BatchGetCardStatus."""
 
