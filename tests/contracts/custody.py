@@ -5,7 +5,7 @@ import os
 import pytest
 
 from vault.custody.protocol import Custody
-from vault.errors import IntegrityFailure
+from vault.errors import FailedPrecondition, IntegrityFailure
 from vault.secret import Secret
 
 CONTEXT = b"vault, purpose, program, version"
@@ -73,3 +73,35 @@ class CustodyContract:
         key = Secret(b"a key that must not be seen here")
         unwrapped = custody.unwrap(custody.wrap(key, CONTEXT), CONTEXT)
         assert "seen" not in f"{custody!r} {custody} {unwrapped!r}"
+
+    def test_a_new_root_version_wraps_and_the_older_ones_still_unwrap(self, custody: Custody) -> None:
+        key, first = Secret(os.urandom(32)), custody.root_version
+        wrapped = custody.wrap(key, CONTEXT)
+        second = custody.create_version()
+        assert second == custody.root_version > first
+        assert custody.versions == {first, second}
+        newer = custody.wrap(key, CONTEXT)
+        assert int.from_bytes(newer[1:5], "big") == second
+        assert custody.unwrap(wrapped, CONTEXT) == custody.unwrap(newer, CONTEXT) == key
+        with pytest.raises(IntegrityFailure):
+            custody.unwrap(wrapped[:1] + newer[1:5] + wrapped[5:], CONTEXT)
+
+    def test_what_a_destroyed_root_version_wrapped_never_opens_again(self, custody: Custody) -> None:
+        key, first = Secret(os.urandom(32)), custody.root_version
+        wrapped = custody.wrap(key, CONTEXT)
+        custody.create_version()
+        newer = custody.wrap(key, CONTEXT)
+        words = custody.destroy_version(first)
+        assert str(first) in words
+        assert custody.destroy_version(first) == words
+        assert first not in custody.versions
+        with pytest.raises(IntegrityFailure):
+            custody.unwrap(wrapped, CONTEXT)
+        assert custody.unwrap(newer, CONTEXT) == key
+
+    def test_the_root_version_in_use_is_not_destroyed(self, custody: Custody) -> None:
+        for version in (custody.root_version, custody.root_version + 1):
+            with pytest.raises(FailedPrecondition) as caught:
+                custody.destroy_version(version)
+            assert caught.value.reason == "ROOT_VERSION"
+        assert custody.versions == {custody.root_version}

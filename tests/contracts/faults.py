@@ -1,8 +1,8 @@
 """A store that fails when it is told to, for tests that fail the n-th call, for every n.
 
 1. Calls are counted from 1 over the store's life: each method of each kind of record, in ``transact`` and in
-   ``read``, and each commit of a ``transact``. Reaching a record (``tx.cards``) and ``on_failure`` do not
-   count.
+   ``read``, each commit of a ``transact``, and each ``settle``. Reaching a record (``tx.cards``) and
+   ``on_failure`` do not count.
 2. The call numbered ``fail_at`` raises ``Unavailable``, once. With ``Moment.BEFORE`` it has done nothing; with
    ``Moment.AFTER`` it was done, so a commit that fails so is durable and its caller cannot know.
 3. Callbacks given to ``on_failure`` run as in a real store: also after a commit whose outcome is unknown, and
@@ -79,6 +79,16 @@ class FaultyStore:
         """Run short work that only reads; its record calls count."""
         async with self._alone:
             return await self._inner.look(lambda tx: work(cast("Transaction", _FaultyTransaction(self, tx, []))))
+
+    async def settle(self) -> None:
+        """Wait for work that began earlier; counts as one call."""
+        async with self._alone:
+            reached = self._reached()
+            if reached and self.moment is Moment.BEFORE:
+                raise _fault()
+            await self._inner.settle()
+            if reached:
+                raise _fault()
 
     async def close(self) -> None:
         """Close the store beneath."""

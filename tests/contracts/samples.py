@@ -4,6 +4,17 @@ from enum import IntEnum
 from typing import Any, get_args, get_type_hints
 from uuid import uuid4
 
+from vault.model.incident_rows import (
+    BlockRow,
+    ExchangeRow,
+    HoldRow,
+    IncidentRow,
+    PackageRow,
+    ReissueRow,
+    SaleSecretRow,
+    SelectionRow,
+    SupersededUseRow,
+)
 from vault.model.rows import (
     AuditEventRow,
     BatchRow,
@@ -20,6 +31,9 @@ from vault.model.states import (
     BatchState,
     CardState,
     CheckAlgorithm,
+    HoldKind,
+    IncidentScope,
+    IncidentState,
     JobKind,
     JobState,
     KeyPurpose,
@@ -80,6 +94,45 @@ def request(request_id: bytes, created_ms: int = 1000, principal: str = "spiffe:
 
 def event(writer_id: bytes, counter: int, recorded_ms: int, name: str = PROGRAM) -> AuditEventRow:
     return AuditEventRow(writer_id, counter, recorded_ms, name, b"event", b"chain")
+
+
+def incident(incident_id: bytes, created_ms: int = 1000, name: str = PROGRAM) -> IncidentRow:
+    return IncidentRow(
+        incident_id, name, IncidentState.OPEN, "codes read in bulk", IncidentScope.CARDS, b"", 0, 0, 0, None, None,
+        None, "spiffe://officer", created_ms, None, None, None, 1, TAG,
+    )  # fmt: skip
+
+
+def selection(selection_id: bytes, card_id: bytes) -> SelectionRow:
+    return SelectionRow(selection_id, card_id, PROGRAM, TAG)
+
+
+def hold(hold_id: bytes, name: str = PROGRAM) -> HoldRow:
+    return HoldRow(hold_id, name, hold_id, HoldKind.CARDS, b"1" * 16, 0, 1000, TAG)
+
+
+def block(name: str, principal: str) -> BlockRow:
+    return BlockRow(name, principal, None, "", "spiffe://officer", 1000, TAG)
+
+
+def reissue(job_id: bytes, card_id: bytes, generation: int = 2) -> ReissueRow:
+    return ReissueRow(job_id, card_id, PROGRAM, generation, CardState.ACTIVE, 1000, TAG)
+
+
+def package(package_id: bytes) -> PackageRow:
+    return PackageRow(package_id, PROGRAM, "printer", b"head", b"key", None, None, None, None, TAG)
+
+
+def sale_secret(card_id: bytes) -> SaleSecretRow:
+    return SaleSecretRow(PROGRAM, card_id, 1, b"sealed", b"key", TAG)
+
+
+def exchange(card_id: bytes, generation: int, incident_id: bytes) -> ExchangeRow:
+    return ExchangeRow(PROGRAM, card_id, generation, incident_id, "spiffe://shop", b"r" * 16, b"p" * 32, 1000, TAG)
+
+
+def superseded_use(card_id: bytes, generation: int) -> SupersededUseRow:
+    return SupersededUseRow(PROGRAM, card_id, generation, 1, 1000, 1000, TAG)
 
 
 def extreme(shape: Shape, *, high: bool) -> Any:

@@ -113,3 +113,20 @@ class CardContract:
         assert counts == {CardState.INACTIVE: 9, CardState.CLOSED: 1}
         assert all(isinstance(state, CardState) for state in counts)
         assert await store.read(lambda tx: tx.cards.count_by_state(new_id())) == {}
+
+    async def test_a_program_or_batches_of_it_are_counted_by_state_and_usage(self, store: Store) -> None:
+        one, other, foreign = new_id(), new_id(), new_id()
+        rows = [card(new_id(), one, place) for place in range(4)] + [card(new_id(), other, 0), card(new_id())]
+        rows[0] = rows[0]._replace(state=CardState.ACTIVE, usage=Usage.IN_USE)
+        elsewhere = card(new_id(), foreign, 0)._replace(program="other")
+        await store.transact(lambda tx: tx.cards.insert([*rows, elsewhere]))
+
+        async def count(batch_ids: list[bytes] | None) -> dict[tuple[CardState, Usage], int]:
+            return dict(await store.read(lambda tx: tx.cards.count(PROGRAM, batch_ids)))
+
+        born, used = (CardState.INACTIVE, Usage.UNUSED), (CardState.ACTIVE, Usage.IN_USE)
+        assert await count(None) == {born: 5, used: 1}
+        assert await count([one]) == {born: 3, used: 1}
+        assert await count([one, other, one, foreign, new_id()]) == {born: 4, used: 1}
+        assert await count([foreign]) == await count([]) == {}
+        assert all(isinstance(state, CardState) and isinstance(usage, Usage) for state, usage in await count(None))

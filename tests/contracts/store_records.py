@@ -8,7 +8,8 @@ from tests.contracts.samples import PROGRAM, TAG, batch, event, job, key_version
 from vault.errors import AlreadyExists, NotFound
 from vault.model.rows import KeyUseRow, RecipientRow, TallyRow, VaultRow
 from vault.model.states import BatchState, JobState, KeyPurpose, KeyState, ProgramState
-from vault.stores.protocol import AuditPlace, Store, Transaction
+from vault.stores.protocol import Store, Transaction
+from vault.stores.records import AuditPlace
 
 
 class RecordContract:
@@ -139,13 +140,28 @@ class RecordContract:
         assert await store.transact(lambda tx: tx.jobs.get(done.job_id)) == done
         assert await store.read(lambda tx: tx.jobs.get(new_id())) is None
 
+    async def test_jobs_are_paged_newest_first_within_their_program(self, store: Store) -> None:
+        rows = [job(bytes([number]) * 16, b"s", created) for number, created in ((1, 5), (2, 9), (3, 9), (4, 7))]
+        order = [rows[2], rows[1], rows[3], rows[0]]
+
+        def work(tx: Transaction) -> None:
+            for row in [*rows, job(new_id(), b"s", 8)._replace(program="")]:
+                tx.jobs.insert(row)
+
+        await store.transact(work)
+        assert await store.read(lambda tx: tx.jobs.page(PROGRAM, None, 9)) == order
+        place = (order[0].created_ms, order[0].job_id)
+        assert await store.read(lambda tx: tx.jobs.page(PROGRAM, place, 2)) == order[1:3]
+        assert len(await store.read(lambda tx: tx.jobs.page("", None, 9))) == 1
+
     async def test_a_lease_goes_to_the_oldest_free_job_until_it_runs_out(self, store: Store) -> None:
         old, young = job(b"1" * 16, b"s", 1), job(b"2" * 16, b"s", 2)
         assert await store.transact(lambda tx: tx.jobs.lease(b"ann", 60)) is None
         assert not await store.read(lambda tx: tx.jobs.any_running())
 
         def work(tx: Transaction) -> None:
-            for row in (young, old, job(b"3" * 16, b"s", 0, JobState.DONE)):
+            idle = [job(bytes([state]) * 16, b"s", 0, state) for state in JobState if state != JobState.RUNNING]
+            for row in (young, old, *idle):
                 tx.jobs.insert(row)
 
         await store.transact(work)

@@ -47,6 +47,39 @@ TRIPS: Mapping[str, _Trip] = MappingProxyType(
             lambda tx, row: tx.requests.insert(row), lambda tx, row: tx.requests.get(row.principal, row.request_id)
         ),
         "root_copy": _Trip(lambda tx, row: tx.root_copies.put(row), lambda tx, row: tx.root_copies.all()[0]),
+        "incident": _Trip(lambda tx, row: tx.incidents.insert(row), lambda tx, row: tx.incidents.get(row.incident_id)),
+        "incident_step": _Trip(
+            lambda tx, row: tx.incidents.add_step(row), lambda tx, row: tx.incidents.steps(row.incident_id)[0]
+        ),
+        "selection": _Trip(
+            # Ids of the lowest row are empty, and no page comes after an empty one but the first.
+            lambda tx, row: tx.tables.load(SHAPES["selection"], [row]),
+            lambda tx, row: tx.tables.page(SHAPES["selection"], None, 1)[0],
+        ),
+        "hold": _Trip(lambda tx, row: tx.holds.insert(row), lambda tx, row: tx.holds.get([row.hold_id])[row.hold_id]),
+        "block": _Trip(lambda tx, row: tx.blocks.put(row), lambda tx, row: tx.blocks.all()[0]),
+        "reissue": _Trip(
+            lambda tx, row: tx.reissues.insert([row]),
+            lambda tx, row: tx.reissues.get(row.job_id, [row.card_id])[row.card_id],
+        ),
+        "package": _Trip(
+            lambda tx, row: tx.reissues.put_package(row), lambda tx, row: tx.reissues.package(row.package_id)
+        ),
+        "sale_secret": _Trip(
+            lambda tx, row: tx.exchanges.put_sale_secrets([row]),
+            lambda tx, row: tx.exchanges.sale_secrets(row.program, [row.card_id])[row.card_id],
+        ),
+        "exchange": _Trip(
+            lambda tx, row: tx.exchanges.insert(row), lambda tx, row: tx.exchanges.get(row.program, row.card_id)[0]
+        ),
+        "attempt": _Trip(
+            lambda tx, row: tx.exchanges.put_attempts(row),
+            lambda tx, row: tx.exchanges.attempts(row.program, row.card_id),
+        ),
+        "superseded_use": _Trip(
+            lambda tx, row: tx.superseded_uses.put([row]),
+            lambda tx, row: tx.superseded_uses.get(row.program, [row.card_id])[0],
+        ),
         "audit_event": _Trip(
             lambda tx, row: tx.audit.append([row]),
             lambda tx, row: tx.audit.page(row.program, row.recorded_ms, row.recorded_ms + 1, None, 1)[0],

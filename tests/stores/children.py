@@ -4,12 +4,14 @@ import asyncio
 import os
 import signal
 from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from tests.contracts.samples import PROGRAM, TAG, card, new_id
 from vault.model.rows import TallyRow
 from vault.stores.migrations import MIGRATIONS
-from vault.stores.protocol import Transaction
+from vault.stores.postgres import Address, PostgresStore
+from vault.stores.protocol import Store, Transaction
 from vault.stores.sqlite import SqliteStore, migrate, schema
 
 
@@ -63,5 +65,22 @@ def write_and_tell(path: Path, told: Connection) -> None:
                 told.send_bytes(await store.transact(pair))
 
         await asyncio.gather(*(one() for _ in range(8)))
+
+    asyncio.run(run())
+
+
+def write_slowly(kind: str, where: str, began: Event, release: Event) -> None:
+    """Begin to write to a store, and end when told."""
+
+    def work(tx: Transaction) -> None:
+        tx.vault.catalogue_number()
+        began.set()
+        assert release.wait(60)
+        tx.tallies.put(TallyRow(PROGRAM, 0, 1, TAG))
+
+    async def run() -> None:
+        store: Store = SqliteStore.open(Path(where)) if kind == "sqlite" else PostgresStore.open(Address(where))
+        await store.transact(work)
+        await store.close()
 
     asyncio.run(run())

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Container
 
-from psycopg import Cursor
 from psycopg.pq import TransactionStatus
 
 from vault.stores.lane import Lane
@@ -11,6 +10,7 @@ from vault.stores.postgres import Address, PostgresStore
 from vault.stores.postgres.deadline import Line, Watch
 from vault.stores.postgres.reader import Reader
 from vault.stores.postgres.session import READ_ONLY, SERIALIZABLE, Session
+from vault.stores.postgres.statements import Answer
 from vault.stores.postgres.writer import Writer
 
 _CONFLICT = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$"
@@ -29,7 +29,7 @@ class ConflictingSession(Session):
         self.statements = 0
         self._chance = chance
 
-    def run(self, query: str, values: object = ()) -> Cursor[tuple[object, ...]]:
+    def run(self, query: str, values: object = ()) -> Answer:
         self._perhaps_refuse(0.03)
         return super().run(query, values)  # type: ignore[arg-type]
 

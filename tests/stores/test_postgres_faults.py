@@ -18,7 +18,7 @@ from vault.model.rows import TallyRow
 from vault.stores.postgres import Address, PostgresStore, migrate, writer
 from vault.stores.protocol import Store, Transaction
 
-CUT_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cardvault'"
+CUT_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(application_name, 'cardvault')"
 
 
 def put(slot: int) -> Callable[[Transaction], int]:

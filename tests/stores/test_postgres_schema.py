@@ -1,10 +1,11 @@
 """PostgreSQL's migrated schema is that of the shapes and can be sharded; unfit databases are refused."""
 
+import re
 import threading
 from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 import pytest
 
@@ -16,7 +17,14 @@ from vault.stores.postgres import Address, PostgresStore, check_schema, migrate,
 
 OWN_TABLES = {"catalogue", "migration", "process"}
 TYPES = {int: "bigint", str: "text", bytes: "bytea", float: "double precision"}
-SHARD_KEYS = {"code": "digest", "card": "card_id", "serial": "serial"}
+README = Path(__file__).parents[2] / "README.md"
+COMMAND = re.compile(
+    r"^SELECT (create_reference_table|citus_add_local_table_to_metadata|create_distributed_table)"
+    r"\('(\w+)'(?:, '(\w+)', colocate_with => '(\w+)')?\);$",
+    re.MULTILINE,
+)
+LOCKED = {"job", "process", "request", "key_use", "tally", "attempt", "superseded_use"}
+"""Locked by rows, or changed by the clock: Citus takes neither over several shards."""
 
 
 @pytest.fixture
@@ -67,9 +75,55 @@ def test_a_table_has_the_columns_and_the_unique_key_of_its_shape_and_no_others(
     assert unique == [(list(shape.key),)]
 
 
-@pytest.mark.parametrize(("table", "column"), SHARD_KEYS.items())
-def test_every_unique_key_holds_the_column_that_shards(table: str, column: str) -> None:
-    assert column in SHAPES[table].key
+class Place(NamedTuple):
+    """The command that README gives for a table on Citus, its shard key and its neighbour (empty: not sharded)."""
+
+    command: str
+    column: str
+    neighbour: str
+
+
+def placed() -> dict[str, Place]:
+    """Return where README places each table on Citus."""
+    text = README.read_text(encoding="utf-8")
+    section = text.partition("\n### 4. A distributed PostgreSQL\n")[2].partition("\n### ")[0]
+    found = COMMAND.findall(section)
+    assert len(found) == section.count("\nSELECT "), "every command in README's section 4 is understood"
+    assert len(found) == len({table for _, table, *_ in found}), "a table has one command"
+    return {table: Place(command, *where) for command, table, *where in found}
+
+
+def test_readme_says_where_each_table_goes_on_a_distributed_postgresql(cluster: Cluster, template: str) -> None:
+    tables = {
+        str(name)
+        for (name,) in cluster.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 2200 AND relkind = 'r'", template
+        )
+    }
+    missing = tables - placed().keys()
+    assert not missing, (
+        f"README, Growing, section 4 has no command for {', '.join(sorted(missing))}: add create_distributed_table "
+        "with a column of every unique key if it grows with the cards, create_reference_table if it is small and "
+        "read much, else citus_add_local_table_to_metadata"
+    )
+    assert placed().keys() == tables, "README distributes tables that do not exist"
+
+
+def test_every_unique_key_holds_the_column_that_shards(cluster: Cluster, template: str) -> None:
+    places = placed()
+    sharded = {table: place for table, place in places.items() if place.command == "create_distributed_table"}
+    assert {"code", "card", "serial"} <= sharded.keys()
+    assert not sharded.keys() & LOCKED, "Citus locks rows, and changes them by the clock, on one shard only"
+    for table, (_, column, neighbour) in sharded.items():
+        assert neighbour == "none" or places[neighbour].column == column, f"{table} is beside others by another key"
+        keys = cluster.execute(
+            f"""SELECT ARRAY(SELECT attname::text FROM pg_attribute
+                WHERE attrelid = indrelid AND attnum = ANY (indkey) AND indkey IS NOT NULL)
+            FROM pg_index WHERE indrelid = '{table}'::regclass AND indisunique""",
+            template,
+        )
+        assert keys
+        assert all(column in key for (key,) in keys if isinstance(key, list)), f"{table} cannot be sharded by {column}"
 
 
 def test_every_step_is_written_for_postgresql_too() -> None:
@@ -154,6 +208,12 @@ def test_an_unfit_address_is_refused_without_repeating_its_secret(dsn: str, said
     with pytest.raises(FailedPrecondition, match=said) as caught:
         Address(dsn).checked()
     assert "secret" not in caught.value.message
+
+
+def test_an_address_of_a_replica_prefers_a_standby_and_is_named_when_refused() -> None:
+    assert Address("host=/a,/b", replica=True).checked()["target_session_attrs"] == "prefer-standby"
+    with pytest.raises(FailedPrecondition, match=r"store\.replica_dsn must not hold a password"):
+        Address("host=/a password=secret", replica=True).checked()
 
 
 def test_a_network_address_verifies_the_server_and_wants_the_primary(tmp_path: Path) -> None:

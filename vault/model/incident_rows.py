@@ -40,7 +40,7 @@ class IncidentStepRow(NamedTuple):
     action: str
     principal: str
     at_ms: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody asks of a row
     note: str
     tag: bytes
 
@@ -84,7 +84,10 @@ class BlockRow(NamedTuple):
 
 
 class ReissueRow(NamedTuple):
-    """A card that a job gave a new code: ``generation`` is the new code's, ``state`` the card's at that time."""
+    """A card that a job gave a new code.
+
+    ``generation`` is the new code's, ``state`` and ``expires_ms`` are the card's at that time.
+    """
 
     job_id: bytes
     card_id: bytes
@@ -93,6 +96,7 @@ class ReissueRow(NamedTuple):
     state: CardState
     reissued_ms: int
     tag: bytes
+    expires_ms: int | None = None
 
 
 class PackageRow(NamedTuple):

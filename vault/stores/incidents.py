@@ -1,7 +1,10 @@
-"""What the vault asks of a store for incidents, holds, re-issues and exchanges; ``protocol`` says what holds for all."""
+"""What the vault asks of a store for incidents, holds, re-issues and exchanges.
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+``protocol`` says what holds for all records.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from vault.model.incident_rows import (
     AttemptRow,
@@ -20,6 +23,11 @@ from vault.model.states import CardState, Usage
 
 Counts = Mapping[tuple[CardState, Usage], int]
 """Cards by state and usage; pairs without cards are left out."""
+
+
+def counted(found: Iterable[tuple[Any, ...]]) -> Counts:
+    """Return the counts that rows of state, usage and number give."""
+    return {(CardState(state), Usage(usage)): number for state, usage, number in found}
 
 
 class IncidentRecords(Protocol):

@@ -10,7 +10,8 @@ takes ``?3``, psycopg ``%(state)s``. With such marks a row can be handed over as
 order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import get_type_hints
 
 from vault.model.shape import Shape
 
@@ -33,19 +34,25 @@ def insert(shape: Shape, mark: Mark) -> str:
     return f"INSERT INTO {shape.table} ({columns(shape)}) VALUES ({marks})"  # noqa: S608  names, no values
 
 
-def claim(shape: Shape, mark: Mark) -> str:
-    """Return an INSERT that leaves a row alone whose key is taken."""
-    return f"{insert(shape, mark)} ON CONFLICT ({', '.join(shape.key)}) DO NOTHING"
+def leaving(shape: Shape) -> str:
+    """Return the end of an INSERT that leaves a row alone whose key is taken."""
+    return f" ON CONFLICT ({', '.join(shape.key)}) DO NOTHING"
+
+
+def replacing(shape: Shape) -> str:
+    """Return the end of an INSERT that replaces a row whose key is taken."""
+    news = ", ".join(f"{name} = excluded.{name}" for name in shape.columns if name not in shape.key)
+    return f" ON CONFLICT ({', '.join(shape.key)}) DO UPDATE SET {news}"
 
 
 class Insert:
     """The text of an INSERT of any number of whole rows, whose parameters are plain question marks."""
 
-    def __init__(self, shape: Shape, *, free_keys_only: bool = False) -> None:
-        """Insert into a shape's table; ``free_keys_only`` leaves rows alone whose key is taken."""
+    def __init__(self, shape: Shape, end: str = "") -> None:
+        """Insert into a shape's table; ``end`` is ``leaving`` or ``replacing``, or nothing: a taken key is an error."""
         self._start = f"INSERT INTO {shape.table} ({columns(shape)}) VALUES "  # noqa: S608  names, no values
         self._row = f"({', '.join('?' * len(shape.columns))})"
-        self._end = f" ON CONFLICT ({', '.join(shape.key)}) DO NOTHING" if free_keys_only else ""
+        self._end = end
         self._texts: dict[int, str] = {}
 
     def text(self, rows: int) -> str:
@@ -56,18 +63,68 @@ class Insert:
         return text
 
 
-def put(shape: Shape, mark: Mark) -> str:
-    """Return an INSERT that replaces the row whose key is taken."""
-    news = ", ".join(f"{name} = excluded.{name}" for name in shape.columns if name not in shape.key)
-    return f"{insert(shape, mark)} ON CONFLICT ({', '.join(shape.key)}) DO UPDATE SET {news}"
-
-
 def update(shape: Shape, mark: Mark) -> str:
     """Return an UPDATE of every column of the row with the same key."""
     marked = {name: f"{name} = {mark(place, name)}" for place, name in enumerate(shape.columns, 1)}
     news = ", ".join(text for name, text in marked.items() if name not in shape.key)
     keys = " AND ".join(marked[name] for name in shape.key)
     return f"UPDATE {shape.table} SET {news} WHERE {keys}"  # noqa: S608  names, no values
+
+
+def rewrite(shape: Shape, mark: Mark, names: Sequence[str]) -> str:
+    """Return an UPDATE of some columns of the row with a key; its parameters are those, then the key's, in order."""
+    marked = [f"{name} = {mark(place, name)}" for place, name in enumerate((*names, *shape.key), 1)]
+    news, keys = ", ".join(marked[: len(names)]), " AND ".join(marked[len(names) :])
+    return f"UPDATE {shape.table} SET {news} WHERE {keys}"  # noqa: S608  names, no values
+
+
+def delete(shape: Shape, mark: Mark) -> str:
+    """Return a DELETE of the row with a key."""
+    keys = " AND ".join(f"{name} = {mark(place, name)}" for place, name in enumerate(shape.key, 1))
+    return f"DELETE FROM {shape.table} WHERE {keys}"  # noqa: S608  names, no values
+
+
+def newest(shape: Shape, mark: Mark, *, first: bool) -> str:
+    """Return a SELECT of a program's rows, the newest first, from the newest, or from after a place.
+
+    Its parameters are the program, the place (created_ms and the key's one column) where it is not the first page,
+    and the number of rows.
+    """
+    place = f"created_ms, {', '.join(shape.key)}"
+    marks = [mark(number, name) for number, name in enumerate(("program", "created_ms", *shape.key, "rows"), 1)]
+    after = "" if first else f" AND ({place}) < ({', '.join(marks[1:-1])})"
+    order = ", ".join(f"{name} DESC" for name in place.split(", "))
+    limit = mark(2, "rows") if first else marks[-1]
+    return select(shape, f"WHERE program = {marks[0]}{after} ORDER BY {order} LIMIT {limit}")
+
+
+def naming(shape: Shape, mark: Mark, column: str, *, in_program: bool, start: int = 2) -> str:
+    """Return a SELECT of the number of rows, of a program or all, whose column names a key version.
+
+    Its parameters are the version, an integer or the four bytes that begin at byte ``start`` (from 1), and the program.
+    """
+    found = column if _is_int(shape, column) else f"substr({column}, {start}, 4)"
+    tail = f" AND program = {mark(2, 'program')}" if in_program else ""
+    return f"SELECT count(*) FROM {shape.table} WHERE {found} = {mark(1, column)}{tail}"  # noqa: S608  names
+
+
+def named(shape: Shape, column: str, version: int) -> int | bytes:
+    """Return the parameter of ``naming`` for a version."""
+    return version if _is_int(shape, column) else version.to_bytes(4)
+
+
+def older(shape: Shape, column: str, mark: str) -> str:
+    """Return the condition that a column names a key version below a bound, whose parameter is ``bound``."""
+    return f"{column} < {mark}" if _is_int(shape, column) else f"substr({column}, 2, 4) < {mark}"
+
+
+def bound(shape: Shape, column: str, below: int) -> int | bytes:
+    """Return the parameter of ``older`` for a bound, 1 to 2^32."""
+    return below if _is_int(shape, column) else below.to_bytes(5)[1:] if below < 1 << 32 else b"\xff" * 5
+
+
+def _is_int(shape: Shape, column: str) -> bool:
+    return get_type_hints(shape.row)[column] in (int, int | None)
 
 
 def page(shape: Shape, mark: Mark, *, first: bool) -> str:

@@ -1,9 +1,8 @@
-"""Whole tables, by their shapes: what backup, restore and move ask of a store, and jobs that go through every row.
+"""Whole tables, by their shapes: what backup, restore and move ask of a store, and whoever asks what names a key.
 
 1. Rows come page by page in the order of the table's key, the same order in every store: numbers by value,
    bytes and the UTF-8 of text by their bytes.
-2. Rows are replaced where they are (``rewrite``) by whoever has read them in the same transaction.
-3. Rows are loaded, and tables emptied, only where the vault has no row of its own yet: a vault that can serve
+2. Rows are loaded, and tables emptied, only where the vault has no row of its own yet: a vault that can serve
    is never written by these.
 
 A vault whose own row is not there is refused by every process that would serve from it; so whoever fills a
@@ -28,18 +27,11 @@ class TableRecords(Protocol):
     def count(self, shape: Shape) -> int:
         """Count a table's rows."""
 
-    def rewrite(self, shape: Shape, rows: Sequence[Any], columns: Sequence[str]) -> None:
-        """Give rows, found by their keys, the values they have here in some columns; keys stay as they are.
-
-        Raises:
-            NotFound: One is not there.
-        """
-
-    def naming(self, shape: Shape, column: str, version: int, program: str | None = None) -> int:
+    def naming(self, shape: Shape, column: str, version: int, program: str | None = None, start: int = 2) -> int:
         """Count the rows (of a program, where the table has one) whose column names a key version.
 
-        ``column`` is an integer column, a tag (key version in its bytes 2 to 5) or a blob whose bytes 2 to 5 are
-        the version, big-endian; a NULL names none.
+        ``column`` is an integer column, or one of bytes with the version, big-endian, in the four that begin at
+        byte ``start``, from 1: 2 in a tag and a blob. A NULL names none.
         """
 
     def load(self, shape: Shape, rows: Sequence[Any]) -> None:

@@ -80,6 +80,11 @@ class CardServiceStub:
                 request_serializer=vault_dot_v1_dot_card__service__pb2.PutRecordRequest.SerializeToString,
                 response_deserializer=vault_dot_v1_dot_card__service__pb2.PutRecordResponse.FromString,
                 _registered_method=True)
+        self.ReissueCard = channel.unary_unary(
+                '/vault.v1.CardService/ReissueCard',
+                request_serializer=vault_dot_v1_dot_card__service__pb2.ReissueCardRequest.SerializeToString,
+                response_deserializer=vault_dot_v1_dot_card__service__pb2.ReissueCardResponse.FromString,
+                _registered_method=True)
         self.RevealCode = channel.unary_unary(
                 '/vault.v1.CardService/RevealCode',
                 request_serializer=vault_dot_v1_dot_card__service__pb2.RevealCodeRequest.SerializeToString,
@@ -154,6 +159,13 @@ class CardServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReissueCard(self, request, context):
+        """Gives a card a new code at once, as for a lost card, and delivers it; the code before is superseded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RevealCode(self, request, context):
         """Delivers a card's current code, in clear where the program allows it, or sealed to a recipient.
         """
@@ -208,6 +220,11 @@ def add_CardServiceServicer_to_server(servicer, server):
                     servicer.PutRecord,
                     request_deserializer=vault_dot_v1_dot_card__service__pb2.PutRecordRequest.FromString,
                     response_serializer=vault_dot_v1_dot_card__service__pb2.PutRecordResponse.SerializeToString,
+            ),
+            'ReissueCard': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReissueCard,
+                    request_deserializer=vault_dot_v1_dot_card__service__pb2.ReissueCardRequest.FromString,
+                    response_serializer=vault_dot_v1_dot_card__service__pb2.ReissueCardResponse.SerializeToString,
             ),
             'RevealCode': grpc.unary_unary_rpc_method_handler(
                     servicer.RevealCode,
@@ -459,6 +476,33 @@ class CardService:
             '/vault.v1.CardService/PutRecord',
             vault_dot_v1_dot_card__service__pb2.PutRecordRequest.SerializeToString,
             vault_dot_v1_dot_card__service__pb2.PutRecordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReissueCard(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.v1.CardService/ReissueCard',
+            vault_dot_v1_dot_card__service__pb2.ReissueCardRequest.SerializeToString,
+            vault_dot_v1_dot_card__service__pb2.ReissueCardResponse.FromString,
             options,
             channel_credentials,
             insecure,

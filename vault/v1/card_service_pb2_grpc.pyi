@@ -51,6 +51,8 @@ class CardServiceStub:
     """Answers a card's record."""
     PutRecord: _grpc.UnaryUnaryMultiCallable[_card_service_pb2.PutRecordRequest, _card_service_pb2.PutRecordResponse]
     """Stores a card's record in place of the one before."""
+    ReissueCard: _grpc.UnaryUnaryMultiCallable[_card_service_pb2.ReissueCardRequest, _card_service_pb2.ReissueCardResponse]
+    """Gives a card a new code at once, as for a lost card, and delivers it; the code before is superseded."""
     RevealCode: _grpc.UnaryUnaryMultiCallable[_card_service_pb2.RevealCodeRequest, _card_service_pb2.RevealCodeResponse]
     """Delivers a card's current code, in clear where the program allows it, or sealed to a recipient."""
 
@@ -77,6 +79,8 @@ class CardServiceAsyncStub(CardServiceStub):
     """Answers a card's record."""
     PutRecord: _aio.UnaryUnaryMultiCallable[_card_service_pb2.PutRecordRequest, _card_service_pb2.PutRecordResponse]  # type: ignore[assignment]
     """Stores a card's record in place of the one before."""
+    ReissueCard: _aio.UnaryUnaryMultiCallable[_card_service_pb2.ReissueCardRequest, _card_service_pb2.ReissueCardResponse]  # type: ignore[assignment]
+    """Gives a card a new code at once, as for a lost card, and delivers it; the code before is superseded."""
     RevealCode: _aio.UnaryUnaryMultiCallable[_card_service_pb2.RevealCodeRequest, _card_service_pb2.RevealCodeResponse]  # type: ignore[assignment]
     """Delivers a card's current code, in clear where the program allows it, or sealed to a recipient."""
 
@@ -154,6 +158,14 @@ class CardServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_card_service_pb2.PutRecordResponse, _abc.Awaitable[_card_service_pb2.PutRecordResponse]]:
         """Stores a card's record in place of the one before."""
+
+    @_abc_1.abstractmethod
+    def ReissueCard(
+        self,
+        request: _card_service_pb2.ReissueCardRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_card_service_pb2.ReissueCardResponse, _abc.Awaitable[_card_service_pb2.ReissueCardResponse]]:
+        """Gives a card a new code at once, as for a lost card, and delivers it; the code before is superseded."""
 
     @_abc_1.abstractmethod
     def RevealCode(

@@ -55,6 +55,11 @@ class ValidationServiceStub:
                 request_serializer=vault_dot_v1_dot_validation__service__pb2.ReverseRedemptionRequest.SerializeToString,
                 response_deserializer=vault_dot_v1_dot_validation__service__pb2.ReverseRedemptionResponse.FromString,
                 _registered_method=True)
+        self.ExchangeCode = channel.unary_unary(
+                '/vault.v1.ValidationService/ExchangeCode',
+                request_serializer=vault_dot_v1_dot_validation__service__pb2.ExchangeCodeRequest.SerializeToString,
+                response_deserializer=vault_dot_v1_dot_validation__service__pb2.ExchangeCodeResponse.FromString,
+                _registered_method=True)
         self.BatchGetCardStatus = channel.unary_unary(
                 '/vault.v1.ValidationService/BatchGetCardStatus',
                 request_serializer=vault_dot_v1_dot_validation__service__pb2.BatchGetCardStatusRequest.SerializeToString,
@@ -99,6 +104,13 @@ class ValidationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExchangeCode(self, request, context):
+        """Trades a superseded code for its successor, once, while an incident's exchange is open; anything else is not good, whatever the reason.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def BatchGetCardStatus(self, request, context):
         """Answers for up to 1,000 cards, by card id or serial, what may be done with them.
         """
@@ -135,6 +147,11 @@ def add_ValidationServiceServicer_to_server(servicer, server):
                     servicer.ReverseRedemption,
                     request_deserializer=vault_dot_v1_dot_validation__service__pb2.ReverseRedemptionRequest.FromString,
                     response_serializer=vault_dot_v1_dot_validation__service__pb2.ReverseRedemptionResponse.SerializeToString,
+            ),
+            'ExchangeCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExchangeCode,
+                    request_deserializer=vault_dot_v1_dot_validation__service__pb2.ExchangeCodeRequest.FromString,
+                    response_serializer=vault_dot_v1_dot_validation__service__pb2.ExchangeCodeResponse.SerializeToString,
             ),
             'BatchGetCardStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.BatchGetCardStatus,
@@ -256,6 +273,33 @@ class ValidationService:
             '/vault.v1.ValidationService/ReverseRedemption',
             vault_dot_v1_dot_validation__service__pb2.ReverseRedemptionRequest.SerializeToString,
             vault_dot_v1_dot_validation__service__pb2.ReverseRedemptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExchangeCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vault.v1.ValidationService/ExchangeCode',
+            vault_dot_v1_dot_validation__service__pb2.ExchangeCodeRequest.SerializeToString,
+            vault_dot_v1_dot_validation__service__pb2.ExchangeCodeResponse.FromString,
             options,
             channel_credentials,
             insecure,

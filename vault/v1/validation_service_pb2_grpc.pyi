@@ -41,6 +41,8 @@ class ValidationServiceStub:
     """Spends a single-use code, once, whoever else tries at the same time."""
     ReverseRedemption: _grpc.UnaryUnaryMultiCallable[_validation_service_pb2.ReverseRedemptionRequest, _validation_service_pb2.ReverseRedemptionResponse]
     """Undoes one redemption, named by its id, within the program's window."""
+    ExchangeCode: _grpc.UnaryUnaryMultiCallable[_validation_service_pb2.ExchangeCodeRequest, _validation_service_pb2.ExchangeCodeResponse]
+    """Trades a superseded code for its successor, once, while an incident's exchange is open; anything else is not good, whatever the reason."""
     BatchGetCardStatus: _grpc.UnaryUnaryMultiCallable[_validation_service_pb2.BatchGetCardStatusRequest, _validation_service_pb2.BatchGetCardStatusResponse]
     """Answers for up to 1,000 cards, by card id or serial, what may be done with them."""
     ListPublicKeys: _grpc.UnaryUnaryMultiCallable[_validation_service_pb2.ListPublicKeysRequest, _validation_service_pb2.ListPublicKeysResponse]
@@ -59,6 +61,8 @@ class ValidationServiceAsyncStub(ValidationServiceStub):
     """Spends a single-use code, once, whoever else tries at the same time."""
     ReverseRedemption: _aio.UnaryUnaryMultiCallable[_validation_service_pb2.ReverseRedemptionRequest, _validation_service_pb2.ReverseRedemptionResponse]  # type: ignore[assignment]
     """Undoes one redemption, named by its id, within the program's window."""
+    ExchangeCode: _aio.UnaryUnaryMultiCallable[_validation_service_pb2.ExchangeCodeRequest, _validation_service_pb2.ExchangeCodeResponse]  # type: ignore[assignment]
+    """Trades a superseded code for its successor, once, while an incident's exchange is open; anything else is not good, whatever the reason."""
     BatchGetCardStatus: _aio.UnaryUnaryMultiCallable[_validation_service_pb2.BatchGetCardStatusRequest, _validation_service_pb2.BatchGetCardStatusResponse]  # type: ignore[assignment]
     """Answers for up to 1,000 cards, by card id or serial, what may be done with them."""
     ListPublicKeys: _aio.UnaryUnaryMultiCallable[_validation_service_pb2.ListPublicKeysRequest, _validation_service_pb2.ListPublicKeysResponse]  # type: ignore[assignment]
@@ -98,6 +102,14 @@ class ValidationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_validation_service_pb2.ReverseRedemptionResponse, _abc.Awaitable[_validation_service_pb2.ReverseRedemptionResponse]]:
         """Undoes one redemption, named by its id, within the program's window."""
+
+    @_abc_1.abstractmethod
+    def ExchangeCode(
+        self,
+        request: _validation_service_pb2.ExchangeCodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_validation_service_pb2.ExchangeCodeResponse, _abc.Awaitable[_validation_service_pb2.ExchangeCodeResponse]]:
+        """Trades a superseded code for its successor, once, while an incident's exchange is open; anything else is not good, whatever the reason."""
 
     @_abc_1.abstractmethod
     def BatchGetCardStatus(

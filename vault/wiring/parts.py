@@ -3,7 +3,8 @@
 import importlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -20,9 +21,9 @@ from vault.service.formats import code_format
 from vault.service.issue import Issuer
 from vault.service.keys import KeyMaker
 from vault.service.preparation import Preparation
-from vault.service.recorder import Recorder
+from vault.service.recorder import Lists, Recorder
 from vault.service.tally import slot_of
-from vault.stores.protocol import Store
+from vault.stores.protocol import Source, Store
 from vault.stores.sqlite import SqliteStore
 from vault.stores.sqlite import migrate as migrate_sqlite
 
@@ -60,15 +61,25 @@ def open_custody(config: Config) -> Custody:
     return FileCustody(config.custody.root_key)
 
 
-async def assemble(config: Config, store: Store, custody: Custody, random: Random = os.urandom) -> Parts:
+async def assemble(
+    config: Config, store: Store, custody: Custody, random: Random = os.urandom, replica: Source | None = None
+) -> Parts:
     """Put the parts together and load programs and keys.
+
+    Args:
+        config: The configuration.
+        store: Where records live.
+        custody: Who holds the root key.
+        random: Gives random bytes.
+        replica: Where long lists are read from; the store itself where it is None.
 
     Raises:
         FailedPrecondition: The vault is not initialised.
         IntegrityFailure: The root key is not the one that this vault's keys were wrapped by, or a row was changed.
     """
     catalogue = Catalogue(custody, _tell_log)
-    recorder = Recorder(store, catalogue, Log(clock_ms=clock_ms, random=random), clock_ms)
+    lists = None if replica is None else Lists(replica, Catalogue(custody))
+    recorder = Recorder(store, catalogue, Log(clock_ms=clock_ms, random=random), clock_ms, lists)
     keys = KeyMaker(custody, random)
     budget = WrapBudget(recorder, keys, config.limits.wraps_per_key)
     issuer = Issuer(budget, random)
@@ -99,6 +110,25 @@ def open_store(config: Config) -> Store:
         postgres_address(config), deadline_seconds=float(config.store.deadline_seconds)
     )
     return cast("Store", opened)
+
+
+@asynccontextmanager
+async def replica_of(config: Config) -> AsyncIterator[Source | None]:
+    """Give the read replica where there is one; it is reached when it is first read.
+
+    Raises:
+        FailedPrecondition: Its address cannot be used.
+    """
+    if config.store.kind == "sqlite" or config.store.replica_dsn is None:
+        yield None
+        return
+    address = postgres_address(config)._replace(dsn=config.store.replica_dsn, replica=True)
+    address.checked()
+    opened: Source = _postgres().PostgresReplica(address, deadline_seconds=float(config.store.deadline_seconds))
+    try:
+        yield opened
+    finally:
+        await opened.close()
 
 
 def migrate_store(config: Config) -> list[str]:

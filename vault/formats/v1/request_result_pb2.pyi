@@ -64,6 +64,7 @@ class RequestResult(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     TIME_MS_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
+    NUMBERS_FIELD_NUMBER: _builtins.int
     subject: _builtins.bytes
     """Id of what was made or changed: a batch's or redemption's 16 bytes, or a program's or recipient's id in UTF-8."""
     time_ms: _builtins.int
@@ -74,6 +75,10 @@ class RequestResult(_message.Message):
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequestResult.Item]:
         """Cards concerned, in the request's order."""
 
+    @_builtins.property
+    def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numbers that belong to the result, as the method says."""
+
     def __init__(
         self,
         *,
@@ -81,10 +86,11 @@ class RequestResult(_message.Message):
         subject: _builtins.bytes = ...,
         time_ms: _builtins.int = ...,
         count: _builtins.int = ...,
+        numbers: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "items", b"items", "subject", b"subject", "time_ms", b"time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "items", b"items", "numbers", b"numbers", "subject", b"subject", "time_ms", b"time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -87,6 +87,7 @@ _SQLITE = (
         state INTEGER NOT NULL,
         reissued_ms INTEGER NOT NULL,
         tag BLOB NOT NULL,
+        expires_ms INTEGER,
         PRIMARY KEY (job_id, card_id)
     ) STRICT
     """,
@@ -161,6 +162,8 @@ _SQLITE = (
     "CREATE INDEX incident_open ON incident (incident_id) WHERE state <> 3",
     # ListHolds, and what a report counts.
     "CREATE INDEX hold_program ON hold (program, hold_id)",
+    # Read with every new catalogue: what has changed, without the megabytes that precede a tag in its row.
+    "CREATE INDEX hold_tag ON hold (hold_id, tag)",
     "CREATE INDEX exchange_incident ON exchange (incident_id)",
 )
 
@@ -245,6 +248,7 @@ _POSTGRES = (
         state bigint NOT NULL,
         reissued_ms bigint NOT NULL,
         tag bytea NOT NULL,
+        expires_ms bigint,
         PRIMARY KEY (job_id, card_id)
     )
     """,

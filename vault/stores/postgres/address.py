@@ -3,7 +3,8 @@
 1. The password comes from a file, is read anew for every connection, and is part of no text that anyone sees.
 2. Over a network the server is verified (TLS, ``sslmode=verify-full``) unless the words ask for less, and never
    less than encryption; only a Unix socket goes without.
-3. Of several hosts the one that takes writes is used (``target_session_attrs=read-write``).
+3. Of several hosts the one that takes writes is used (``target_session_attrs=read-write``); for a replica a
+   standby, or what else answers (``prefer-standby``).
 """
 
 import re
@@ -28,6 +29,7 @@ _DEFAULTS = {
     "keepalives_count": "3",
     "target_session_attrs": "read-write",
 }
+_REPLICA = {"target_session_attrs": "prefer-standby"}
 _ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 _SECRETS = frozenset({"password", "sslpassword", "passfile"})
 
@@ -36,12 +38,13 @@ class Address(NamedTuple):
     """A database: ``dsn`` in libpq's key words, the file that holds its password, and how to talk to it.
 
     ``statements`` is how many statements are kept prepared on a connection; 0 prepares none, as PgBouncer wants
-    it in transaction mode.
+    it in transaction mode. A ``replica`` is only read.
     """
 
     dsn: str
     password_file: Path | None = None
     statements: int = 100
+    replica: bool = False
 
     def words(self) -> dict[str, str]:
         """Return what libpq is given, the password included.
@@ -64,22 +67,22 @@ class Address(NamedTuple):
         try:
             given = conninfo_to_dict(self.dsn)
         except psycopg.ProgrammingError:
-            raise _refused("store.dsn is not written in libpq's key words") from None
+            raise self._refused("is not written in libpq's key words") from None
         words = {name: str(value) for name, value in given.items()}
         if "://" in self.dsn or _SECRETS & words.keys():
-            raise _refused("store.dsn must not hold a password: name its file in store.password_file")
+            raise self._refused("must not hold a password: name its file in store.password_file")
         if _over_network(words):
             words.setdefault("sslmode", "verify-full")
             mode = words["sslmode"]
             if mode not in _ENCRYPTED:
-                raise _refused(f"store.dsn asks for sslmode={mode}; over a network it is require or stronger")
-        return _DEFAULTS | words
+                raise self._refused(f"asks for sslmode={mode}; over a network it is require or stronger")
+        return _DEFAULTS | (_REPLICA if self.replica else {}) | words
+
+    def _refused(self, problem: str) -> FailedPrecondition:
+        setting = "store.replica_dsn" if self.replica else "store.dsn"
+        return FailedPrecondition(f"{setting} {problem}", reason="CONFIGURATION", field=setting)
 
 
 def _over_network(words: dict[str, str]) -> bool:
     hosts = re.split(r"\s*,\s*", words.get("host", "")) + re.split(r"\s*,\s*", words.get("hostaddr", ""))
     return any(host and not host.startswith(("/", "@")) for host in hosts)
-
-
-def _refused(message: str) -> FailedPrecondition:
-    return FailedPrecondition(message, reason="CONFIGURATION", field="store.dsn")

@@ -6,7 +6,7 @@ from typing import Any
 from vault.model.rows import AuditEventRow
 from vault.stores.postgres.session import Session
 from vault.stores.postgres.table import Table
-from vault.stores.protocol import AuditPlace
+from vault.stores.records import AuditPlace
 
 
 class PostgresAudit:

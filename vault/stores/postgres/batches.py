@@ -25,9 +25,4 @@ class PostgresBatches:
 
     def page(self, program: str, before: tuple[int, bytes] | None, limit: int) -> list[BatchRow]:
         """Return up to ``limit`` batches after ``before``, a (created_ms, batch_id), newest first."""
-        order = "ORDER BY created_ms DESC, batch_id DESC LIMIT %b"
-        if before is None:
-            return self._table.rows(f"WHERE program = %b {order}", (program, limit))
-        return self._table.rows(
-            f"WHERE program = %b AND (created_ms, batch_id) < (%b, %b) {order}", (program, *before, limit)
-        )
+        return self._table.newest(program, before, limit)

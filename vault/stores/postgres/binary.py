@@ -2,8 +2,7 @@
 
 1. Every int travels as bigint, members of an ``IntEnum`` too, so a statement is prepared once, not once for
    each size of number.
-2. A column of many rows travels as one array, whose bytes are made here: psycopg would look at each value
-   twice.
+2. A column of many rows travels as one array.
 
 Array (PostgreSQL's array_recv): dimensions, 1 (4 bytes) · whether it has nulls (4) · element type (4) · length
 (4) · lower bound, 1 (4) · each element: its length, -1 for NULL (4), its bytes. All big-endian.
@@ -11,19 +10,17 @@ Array (PostgreSQL's array_recv): dimensions, 1 (4 bytes) · whether it has nulls
 
 import struct
 from collections.abc import Callable, Sequence
-from enum import IntEnum
 from typing import Any, get_args, get_type_hints
-
-from psycopg import Connection
-from psycopg.adapt import Dumper
-from psycopg.pq import Format
-from psycopg.types.numeric import Int8BinaryDumper
 
 _NULL = b"\xff\xff\xff\xff"
 _HEAD = struct.Struct("!iiIii").pack
 _INT = struct.Struct("!iq").pack
 _FLOAT = struct.Struct("!id").pack
 _SIZE = struct.Struct("!i").pack
+_PLAIN_INT = struct.Struct("!q").pack
+_PLAIN_FLOAT = struct.Struct("!d").pack
+_BYTEA, _BIGINT, _TEXT, _DOUBLE = 17, 20, 25, 701
+"""PostgreSQL's OIDs of the types, pg_type.dat."""
 
 
 class Array(bytes):
@@ -65,12 +62,12 @@ def _text(value: str) -> bytes:
 
 
 _KINDS: dict[type, tuple[type[Array], int, Callable[[Any], bytes], str]] = {
-    bytes: (ByteaArray, 17, _bytes, "bytea"),
-    str: (TextArray, 25, _text, "text"),
-    int: (BigintArray, 20, lambda value: _INT(8, value), "int8"),
-    float: (DoubleArray, 701, lambda value: _FLOAT(8, value), "float8"),
+    bytes: (ByteaArray, _BYTEA, _bytes, "bytea"),
+    str: (TextArray, _TEXT, _text, "text"),
+    int: (BigintArray, _BIGINT, lambda value: _INT(8, value), "int8"),
+    float: (DoubleArray, _DOUBLE, lambda value: _FLOAT(8, value), "float8"),
 }
-_ARRAY_OIDS = {ByteaArray: 1001, TextArray: 1009, BigintArray: 1016, DoubleArray: 1022}
+_ARRAY_OIDS: dict[type[Array], int] = {ByteaArray: 1001, TextArray: 1009, BigintArray: 1016, DoubleArray: 1022}
 
 
 def column_kinds(row: type[Any]) -> tuple[type, ...]:
@@ -98,21 +95,14 @@ def array(kind: type, values: Sequence[Any]) -> Array:
     return made(_HEAD(1, int(nulls), oid, len(values), 1) + fields)
 
 
-def register(connection: Connection[Any]) -> None:
-    """Teach a connection to send arrays and ints."""
-    adapters = connection.adapters
-    for number in (int, IntEnum):
-        adapters.register_dumper(number, Int8BinaryDumper)
-    for made, oid in _ARRAY_OIDS.items():
-        adapters.register_dumper(made, _dumper(oid))
-
-
-def _dumper(array_oid: int) -> type[Dumper]:
-    class ArrayDumper(Dumper):
-        format = Format.BINARY
-        oid = array_oid
-
-        def dump(self, obj: Array) -> Array:
-            return obj
-
-    return ArrayDumper
+def parameter(value: Any) -> tuple[int, bytes | None]:
+    """Return the OID of a value's type, 0 to have the server know it, and the value's bytes."""
+    if value is None:
+        return 0, None
+    if isinstance(value, Array):
+        return _ARRAY_OIDS[type(value)], value
+    if isinstance(value, bytes):
+        return _BYTEA, value
+    if isinstance(value, str):
+        return _TEXT, value.encode()
+    return (_DOUBLE, _PLAIN_FLOAT(value)) if isinstance(value, float) else (_BIGINT, _PLAIN_INT(value))

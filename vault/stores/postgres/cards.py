@@ -5,8 +5,11 @@ from typing import Any
 
 from vault.model.rows import CardRow
 from vault.model.states import CardState, Usage
+from vault.stores.incidents import Counts, counted
 from vault.stores.postgres.session import Session
 from vault.stores.postgres.table import Table, any_of
+
+_COUNT = "SELECT state, usage, count(*) FROM card WHERE program = %b {} GROUP BY state, usage"
 
 
 class PostgresCards:
@@ -64,3 +67,12 @@ class PostgresCards:
         counting = "SELECT state, count(*) FROM card WHERE batch_id = %b GROUP BY state"
         found = self._table.run(counting, (batch_id,))
         return {CardState(state): count for state, count in found.fetchall()}
+
+    def count(self, program: str, batch_ids: Collection[bytes] | None = None) -> Counts:
+        """Count a program's cards, or those of some of its batches, by state and usage."""
+        if batch_ids is None:
+            return counted(self._table.run(_COUNT.format(""), (program,)).fetchall())
+        if not batch_ids:
+            return {}
+        of_batches = _COUNT.format("AND batch_id = ANY(%b)")
+        return counted(self._table.run(of_batches, (program, any_of(bytes, batch_ids))).fetchall())

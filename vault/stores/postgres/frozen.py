@@ -21,7 +21,8 @@ from vault.stores.postgres.transaction import PostgresTransaction
 _PATIENCE_SECONDS = 86_400.0
 _OTHERS = """
     SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'cardvault' AND pid <> pg_backend_pid()
+    WHERE datname = current_database() AND starts_with(application_name, 'cardvault')
+    AND pid <> pg_backend_pid()
 """
 
 

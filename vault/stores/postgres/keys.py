@@ -43,4 +43,4 @@ class PostgresKeys:
 
     def put_use(self, row: KeyUseRow) -> None:
         """Insert or replace a use count."""
-        self._uses.put(row)
+        self._uses.put([row])

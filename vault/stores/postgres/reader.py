@@ -32,7 +32,7 @@ class Reader:
             group.append(piece)
         for piece in group:
             self._run_piece(piece)
-        self._session.rollback()
+        self._session.done()
 
     def finish(self) -> None:
         """Close the connection."""

@@ -17,4 +17,4 @@ class PostgresRootCopies:
 
     def put(self, row: RootCopyRow) -> None:
         """Insert or replace the confirmation of a root version."""
-        self._table.put(row)
+        self._table.put([row])

@@ -16,14 +16,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
-from psycopg import Connection, Cursor
+from psycopg import Connection
 from psycopg.errors import Diagnostic
 from psycopg.pq import TransactionStatus
 
 from vault.stores.postgres.address import Address
-from vault.stores.postgres.binary import register
 from vault.stores.postgres.deadline import Line
 from vault.stores.postgres.fault import is_lost
+from vault.stores.postgres.statements import Answer, Said, Statements
 
 LOCK_SECONDS = 0.25
 BACK_OFF_SECONDS = (0.02, 0.5)
@@ -32,6 +32,9 @@ BACK_OFF_SECONDS = (0.02, 0.5)
 READ_ONLY = "REPEATABLE READ READ ONLY"
 REPEATABLE_READ = "REPEATABLE READ"
 SERIALIZABLE = "SERIALIZABLE"
+
+WRITER = "cardvault-writer"
+"""The application_name of sessions that may write, by which ``activity`` finds them."""
 
 _SETTINGS = {
     "lock_timeout": f"{round(LOCK_SECONDS * 1000)}ms",
@@ -62,7 +65,7 @@ class Session:
         self._mode = mode
         self._begin = ""
         self._connection: Connection[tuple[Any, ...]] | None = None
-        self._cursor: Cursor[tuple[Any, ...]] | None = None
+        self._statements: Statements | None = None
         self._warned = False
         self._saved = False
         self._left = False
@@ -74,7 +77,7 @@ class Session:
         """Where the transaction stands; UNKNOWN without a connection."""
         if self._connection is None:
             return TransactionStatus.UNKNOWN
-        return self._connection.info.transaction_status
+        return TransactionStatus(self._connection.pgconn.transaction_status)
 
     @property
     def late(self) -> bool:
@@ -104,39 +107,38 @@ class Session:
             self.drop()
             raise
 
-    def run(self, query: str, values: Sequence[Any] = ()) -> Cursor[tuple[Any, ...]]:
-        """Run a prepared statement; its rows are to be fetched before the next one is run."""
-        cursor = self._open_cursor()
+    def run(self, query: str, values: Sequence[Any] = ()) -> Answer:
+        """Run a prepared statement."""
+        statements = self._open()
         self._line.start()
         try:
-            return cursor.execute(query.encode(), values, binary=True)
+            return statements.run(query, values)
         except psycopg.Error as error:
             self.fault = error
             raise
         finally:
             self._line.stop()
 
-    def command(self, text: str) -> str:
-        """Run statements without values, unprepared, and return what PostgreSQL says it did last."""
-        cursor = self._open_cursor()
+    def command(self, text: str) -> Said:
+        """Run statements without values, unprepared, and return what PostgreSQL says of the last."""
+        statements = self._open()
         self._line.start()
         try:
-            cursor.execute(text.encode(), prepare=False)
-            while cursor.nextset():
-                continue
+            return statements.command(text)
         except psycopg.Error as error:
             self.fault = error
             raise
         finally:
             self._line.stop()
-        return cursor.statusmessage or ""
 
     def copy(self, query: str, types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Write rows by a binary COPY."""
-        cursor = self._open_cursor()
+        connection = self._connection
+        if connection is None:
+            raise _no_transaction()
         self._line.start()
         try:
-            with cursor.copy(query.encode()) as copying:
+            with connection.cursor() as cursor, cursor.copy(query.encode()) as copying:
                 copying.set_types(types)
                 for row in rows:
                     copying.write_row(row)
@@ -153,8 +155,7 @@ class Session:
             psycopg.Error: It is not, or that is unknown.
         """
         self._warned = False
-        said = self.command("COMMIT")
-        if said != "COMMIT":
+        if self.command("COMMIT").tag != "COMMIT":
             message = "the transaction was undone instead of committed"
             raise psycopg.InternalError(message)
         if self._warned:
@@ -168,6 +169,14 @@ class Session:
         try:
             if self.status != TransactionStatus.IDLE:
                 self.command("ROLLBACK")
+        except psycopg.Error:
+            self.drop()
+
+    def done(self) -> None:
+        """End a transaction that has only read, without waiting for its end."""
+        try:
+            if self.status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+                self._open().send("COMMIT")
         except psycopg.Error:
             self.drop()
 
@@ -195,25 +204,23 @@ class Session:
 
     def drop(self) -> None:
         """Let go of the connection. The next transaction opens another."""
-        connection, self._connection, self._cursor = self._connection, None, None
+        connection, self._connection, self._statements = self._connection, None, None
         self._left = False
         self._line.forget()
         if connection is not None:
             connection.close()
 
-    def _open_cursor(self) -> Cursor[tuple[Any, ...]]:
-        if self._cursor is None:
-            message = "there is no transaction"
-            raise psycopg.InterfaceError(message)
-        return self._cursor
+    def _open(self) -> Statements:
+        if self._statements is None:
+            raise _no_transaction()
+        return self._statements
 
     def _start(self) -> None:
         left, self._left = self._left, False
         self.fault = None
         self._saved = False
-        self.command(f"ROLLBACK;{self._begin}" if left else self._begin)
-        found = self._open_cursor().fetchone()
-        self.catalogue = None if found is None else int(found[0])
+        number = self.command(f"ROLLBACK;{self._begin}" if left else self._begin).value
+        self.catalogue = None if number is None else int(number)
 
     def _connect(self) -> None:
         time.sleep(max(0.0, min(BACK_OFF_SECONDS[1], self._not_before - time.monotonic())))
@@ -223,7 +230,7 @@ class Session:
             connection = psycopg.connect(
                 **words,  # type: ignore[arg-type]
                 autocommit=True,
-                prepare_threshold=None if pooled else 0,
+                prepare_threshold=None,
             )
         except psycopg.Error:
             self._pause = min(max(BACK_OFF_SECONDS[0], 2 * self._pause), BACK_OFF_SECONDS[1])
@@ -231,23 +238,22 @@ class Session:
             raise
         self._pause = 0.0
         self._connection = connection
-        connection.prepared_max = self._address.statements
         connection.add_notice_handler(self._notice)
-        register(connection)
-        self._cursor = connection.cursor()
+        self._statements = Statements(connection, self._address.statements)
         self._line.watch(connection.fileno())
         try:
-            self._set_up(connection, pooled=pooled)
+            self._set_up(pooled=pooled)
         except psycopg.Error:
             self.drop()
             raise
 
-    def _set_up(self, connection: Connection[tuple[Any, ...]], *, pooled: bool) -> None:
+    def _set_up(self, *, pooled: bool) -> None:
         settings = dict(_SETTINGS)
         settings["idle_in_transaction_session_timeout"] = f"{round(self._line.seconds * 2000)}ms"
-        found = connection.cursor().execute("SHOW synchronous_commit", prepare=False).fetchone()
-        if found is not None and found[0] in ("off", "local"):
+        if self.command("SHOW synchronous_commit").value in (b"off", b"local"):
             settings["synchronous_commit"] = "on"
+        if self._mode != READ_ONLY:
+            settings["application_name"] = WRITER
         scope = "SET LOCAL" if pooled else "SET"
         commands = "".join(f"{scope} {name} = '{value}';" for name, value in settings.items())
         begin = f"BEGIN ISOLATION LEVEL {self._mode};"
@@ -260,3 +266,8 @@ class Session:
     def _notice(self, diagnostic: Diagnostic) -> None:
         if diagnostic.severity_nonlocalized != "NOTICE":
             self._warned = True
+
+
+def _no_transaction() -> psycopg.InterfaceError:
+    message = "there is no transaction"
+    return psycopg.InterfaceError(message)

@@ -1,11 +1,14 @@
 """The store: a writer and two readers over one PostgreSQL database."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Self, TypeVar, cast
 
 import vault
+from vault.errors import Unavailable
 from vault.stores.lane import Lane
+from vault.stores.postgres.activity import Writing
 from vault.stores.postgres.address import Address
 from vault.stores.postgres.deadline import Watch
 from vault.stores.postgres.reader import Reader
@@ -18,6 +21,11 @@ T = TypeVar("T")
 
 DEADLINE_SECONDS = 10.0
 """How long a statement or a commit may take by default."""
+
+SETTLE_SECONDS = 10.0
+"""How long work that began earlier is waited for."""
+
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.001, 0.02
 
 
 class PostgresStore:
@@ -90,6 +98,27 @@ class PostgresStore:
             IntegrityFailure: The database's files are damaged.
         """
         return cast("T", await self._looking.submit(work))
+
+    async def settle(self) -> None:
+        """Wait until every piece of writing work that began before this call has ended, in all processes.
+
+        Raises:
+            Unavailable: The database cannot be reached or does not show its writers, or work that began earlier
+                has not ended after ``SETTLE_SECONDS``.
+        """
+        deadline = time.monotonic() + SETTLE_SECONDS
+        pause = _FIRST_PAUSE_SECONDS
+        earlier = await self._writing_now()
+        while earlier:
+            if time.monotonic() > deadline:
+                message = "work that began earlier does not end"
+                raise Unavailable(message, reason="UNSETTLED", retry_seconds=1.0)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            earlier &= await self._writing_now()
+
+    async def _writing_now(self) -> Writing:
+        return cast("Writing", await self._looking.submit(lambda tx: tx.activity.writing()))
 
     async def close(self) -> None:
         """Finish the work that was begun, then let go of the database. May be called again."""

@@ -21,6 +21,7 @@ from vault.model.shape import SHAPES
 from vault.stores import sql
 from vault.stores.postgres.binary import array, column_kinds, type_name
 from vault.stores.postgres.session import Session
+from vault.stores.postgres.statements import Answer
 
 RowT = TypeVar("RowT", bound=tuple[Any, ...])
 
@@ -47,8 +48,10 @@ class Table(Generic[RowT]):
         self._kinds = column_kinds(shape.row)
         self._types = [type_name(kind) for kind in self._kinds]
         self._select = sql.select(shape)
-        self._claim = sql.claim(shape, mark)
-        self._put = sql.put(shape, mark)
+        self._shape = shape
+        self._insert = sql.insert(shape, mark)
+        self._leaving = sql.leaving(shape)
+        self._replacing = sql.replacing(shape)
         self._copies = "digest" not in key  # a COPY that collides has the server log the key
         self._copy = f"COPY {shape.table} ({sql.columns(shape)}) FROM STDIN (FORMAT BINARY)"
         news = [name for name in names if name not in key]
@@ -57,10 +60,7 @@ class Table(Generic[RowT]):
         self._key_of = itemgetter(*(names.index(name) for name in key))
         self._update = sql.update(shape, mark)
         arrays = ", ".join(f"%b::{kind}[]" for kind in self._types)
-        self._claim_many = (
-            f"INSERT INTO {shape.table} ({sql.columns(shape)}) SELECT * FROM unnest({arrays})"  # noqa: S608  our names
-            f" ON CONFLICT ({', '.join(key)}) DO NOTHING"
-        )
+        self._insert_many = f"INSERT INTO {shape.table} ({sql.columns(shape)}) SELECT * FROM unnest({arrays})"  # noqa: S608
         self._update_many = (
             f"UPDATE {shape.table} AS old SET {', '.join(f'{name} = new.{name}' for name in news)}"  # noqa: S608
             f" FROM unnest({arrays}) AS new ({', '.join(names)})"
@@ -103,15 +103,23 @@ class Table(Generic[RowT]):
         if not rows:
             return [] if returning else 0
         tail = f" RETURNING {returning}" if returning else ""
-        if len(rows) == 1:
-            done = self.run(self._claim + tail, rows[0])
-        else:
-            done = self.run(self._claim_many + tail, self._columns(rows))
+        done = self._write(rows, f"{self._leaving}{tail}")
         return [value for (value,) in done.fetchall()] if returning else done.rowcount
 
-    def put(self, row: RowT) -> None:
-        """Insert or replace a row."""
-        self.run(self._put, row)
+    def put(self, rows: Sequence[RowT]) -> None:
+        """Insert or replace rows, whose keys differ."""
+        if rows:
+            self._write(rows, self._replacing)
+
+    def delete(self, key: Sequence[Any]) -> None:
+        """Delete the row with a key; raise ``NotFound`` if there is none."""
+        if self.run(sql.delete(self._shape, mark), key).rowcount == 0:
+            raise self._missing()
+
+    def newest(self, program: str, before: tuple[int, bytes] | None, limit: int) -> list[RowT]:
+        """Return up to ``limit`` rows of a program after ``before``, a (created_ms, id), newest first."""
+        text = sql.newest(self._shape, mark, first=before is None)
+        return list(map(self._make, self.run(text, (program, *(before or ()), limit)).fetchall()))
 
     def update(self, rows: Sequence[RowT]) -> None:
         """Replace the rows with the same keys.
@@ -124,8 +132,15 @@ class Table(Generic[RowT]):
         else:
             count = self.run(self._update_many, self._columns(rows)).rowcount if rows else 0
         if count != len(rows):
-            message = f"{self.name} does not exist"
-            raise NotFound(message)
+            raise self._missing()
+
+    def _write(self, rows: Sequence[RowT], end: str) -> Answer:
+        if len(rows) == 1:
+            return self.run(self._insert + end, rows[0])
+        return self.run(self._insert_many + end, self._columns(rows))
+
+    def _missing(self) -> NotFound:
+        return NotFound(f"{self.name} does not exist")
 
     def _columns(self, rows: Sequence[RowT]) -> list[Any]:
         ordered = sorted(rows, key=self._key_of)

@@ -28,6 +28,14 @@ class PostgresTables:
         found = self._session.run(sql.count(shape)).fetchone()
         return 0 if found is None else int(found[0])
 
+    def naming(self, shape: Shape, column: str, version: int, program: str | None = None, start: int = 2) -> int:
+        """Count the rows, of a program where the table has one, whose column names a key version."""
+        in_program = program is not None and "program" in shape.columns
+        text = sql.naming(shape, mark, column, in_program=in_program, start=start)
+        values = [sql.named(shape, column, version), *([program] if in_program else [])]
+        found = self._session.run(text, values).fetchone()
+        return 0 if found is None else int(found[0])
+
     def load(self, shape: Shape, rows: Sequence[Any]) -> None:
         """Write new rows; raise ``AlreadyExists`` for a taken key, ``FailedPrecondition`` beside a vault."""
         self._check_no_vault()

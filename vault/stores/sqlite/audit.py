@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vault.model.rows import AuditEventRow
-from vault.stores.protocol import AuditPlace
+from vault.stores.records import AuditPlace
 from vault.stores.sqlite.table import Table
 
 

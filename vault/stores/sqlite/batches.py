@@ -26,9 +26,4 @@ class SqliteBatches:
 
     def page(self, program: str, before: tuple[int, bytes] | None, limit: int) -> list[BatchRow]:
         """Return up to ``limit`` batches, newest first, that come after ``before``, a (created_ms, batch_id)."""
-        order = "ORDER BY created_ms DESC, batch_id DESC LIMIT ?"
-        if before is None:
-            return self._table.rows(f"WHERE program = ? {order}", (program, limit))
-        return self._table.rows(
-            f"WHERE program = ? AND (created_ms, batch_id) < (?, ?) {order}", (program, *before, limit)
-        )
+        return self._table.newest(program, before, limit)

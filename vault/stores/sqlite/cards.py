@@ -1,12 +1,16 @@
 """Cards."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from vault.model.rows import CardRow
 from vault.model.states import CardState, Usage
+from vault.stores.incidents import Counts, counted
 from vault.stores.sqlite.table import Table
+
+_COUNT = "SELECT state, usage, count(*) FROM card WHERE {} GROUP BY state, usage"
 
 
 class SqliteCards:
@@ -67,6 +71,17 @@ class SqliteCards:
         """Count a batch's cards by state; states without cards are left out."""
         found = self._table.execute("SELECT state, count(*) FROM card WHERE batch_id = ? GROUP BY state", (batch_id,))
         return {CardState(state): count for state, count in found}
+
+    def count(self, program: str, batch_ids: Collection[bytes] | None = None) -> Counts:
+        """Count a program's cards, or those of some of its batches, by state and usage."""
+        if batch_ids is None:
+            return counted(self._table.execute(_COUNT.format("program = ?"), (program,)))
+        found: Counter[tuple[CardState, Usage]] = Counter()
+        for batch_id in set(batch_ids):
+            # A unary plus keeps SQLite to the index of batches.
+            of_batch = _COUNT.format("batch_id = ? AND +program = ?")
+            found.update(counted(self._table.execute(of_batch, (batch_id, program))))
+        return found
 
     def _few(self, batch_id: bytes, limit: int) -> bool:
         """Return whether reading the whole batch and sorting it beats looking for its cards in order of id.

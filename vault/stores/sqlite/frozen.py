@@ -20,7 +20,8 @@ from vault.stores.sqlite.fault import translated
 from vault.stores.sqlite.transaction import SqliteTransaction
 from vault.stores.sqlite.turn import Turn
 
-CACHE_MIB = 64
+CACHE_MIB = 16
+"""Rows are read once each, in an order that is random in the file, so more would be kept for nothing."""
 
 # Where SQLite's readers lock a database (sqlite.org/fileformat.html, "lock-byte page"); Linux's struct flock.
 _SHARED_FIRST = 0x40000002

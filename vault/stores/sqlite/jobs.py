@@ -31,9 +31,17 @@ class SqliteJobs:
         """Replace the job with the row's id, its lease included; raise ``NotFound`` if there is none."""
         self._table.update([row])
 
+    def page(self, program: str, before: tuple[int, bytes] | None, limit: int) -> list[JobRow]:
+        """Return up to ``limit`` jobs after ``before``, a (created_ms, job_id), newest first."""
+        return self._table.newest(program, before, limit)
+
     def of_subject(self, subject: bytes) -> list[JobRow]:
         """Return the jobs that work or worked on a subject, oldest first."""
         return self._table.rows("WHERE subject = ? ORDER BY created_ms, job_id", (subject,))
+
+    def unfinished(self, program: str) -> list[JobRow]:
+        """Return a program's jobs that are running or paused, oldest first."""
+        return self._table.rows("WHERE program = ? AND state IN (1, 5) ORDER BY created_ms, job_id", (program,))
 
     def any_running(self) -> bool:
         """Whether there is a job to be worked at, by whomever."""

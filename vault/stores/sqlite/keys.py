@@ -41,4 +41,4 @@ class SqliteKeys:
 
     def put_use(self, row: KeyUseRow) -> None:
         """Insert or replace a use count."""
-        self._uses.put(row)
+        self._uses.put([row])

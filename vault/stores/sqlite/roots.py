@@ -18,4 +18,4 @@ class SqliteRootCopies:
 
     def put(self, row: RootCopyRow) -> None:
         """Insert or replace the confirmation of a root version."""
-        self._table.put(row)
+        self._table.put([row])

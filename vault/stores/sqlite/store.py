@@ -20,6 +20,9 @@ from vault.stores.sqlite.writer import Writer
 
 T = TypeVar("T")
 
+SETTLE_SECONDS = 10.0
+"""How long work that began earlier is waited for."""
+
 CACHE_MIB = 64
 """Default page cache of the writing connection; the reading ones have a quarter and an eighth."""
 
@@ -100,6 +103,21 @@ class SqliteStore:
         if self._closed:
             raise Unavailable("the store is closed")
         return self._looker.look(work)
+
+    async def settle(self) -> None:
+        """Wait until every piece of writing work that began before this call has ended, in all processes.
+
+        Writers queue, so that is when a piece that writes nothing has had its turn.
+
+        Raises:
+            Unavailable: The disk is failing, or work that began earlier has not ended after ``SETTLE_SECONDS``.
+        """
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await self._writing.submit(lambda _: None)
+        except TimeoutError:
+            message = "work that began earlier does not end"
+            raise Unavailable(message, reason="UNSETTLED", retry_seconds=1.0) from None
 
     async def close(self) -> None:
         """Finish the work that was begun, then let go of the file. May be called again."""

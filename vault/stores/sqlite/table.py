@@ -45,8 +45,8 @@ class Table(Generic[RowT]):
         self._make = shape.row._make
         self._shape = shape
         self._insert = sql.Insert(shape)
-        self._claim = sql.Insert(shape, free_keys_only=True)
-        self._put = sql.put(shape, mark)
+        self._claim = sql.Insert(shape, sql.leaving(shape))
+        self._put = sql.Insert(shape, sql.replacing(shape))
         self._update = sql.update(shape, mark)
         self._select = sql.select(shape)
 
@@ -90,9 +90,19 @@ class Table(Generic[RowT]):
         """Write the rows whose key is free, and return how many they are."""
         return self._write(self._claim, rows)
 
-    def put(self, row: RowT) -> None:
-        """Insert or replace a row."""
-        self.execute(self._put, row)
+    def put(self, rows: Sequence[RowT]) -> None:
+        """Insert or replace rows."""
+        self._write(self._put, rows)
+
+    def delete(self, key: Sequence[Any]) -> None:
+        """Delete the row with a key; raise ``NotFound`` if there is none."""
+        if self.execute(sql.delete(self._shape, mark), key).rowcount == 0:
+            raise self._missing()
+
+    def newest(self, program: str, before: tuple[int, bytes] | None, limit: int) -> list[RowT]:
+        """Return up to ``limit`` rows of a program after ``before``, a (created_ms, id), newest first."""
+        text = sql.newest(self._shape, mark, first=before is None)
+        return list(map(self._make, self.execute(text, (program, *(before or ()), limit))))
 
     def update(self, rows: Sequence[RowT]) -> None:
         """Replace the rows with the same keys.
@@ -105,8 +115,10 @@ class Table(Generic[RowT]):
         else:
             count = self._executemany(self._update, rows).rowcount if rows else 0
         if count != len(rows):
-            message = f"{self.name} does not exist"
-            raise NotFound(message)
+            raise self._missing()
+
+    def _missing(self) -> NotFound:
+        return NotFound(f"{self.name} does not exist")
 
     def _write(self, statement: sql.Insert, rows: Sequence[RowT]) -> int:
         """Insert rows, many with each statement, and return how many were written."""

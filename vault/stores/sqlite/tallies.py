@@ -22,4 +22,4 @@ class SqliteTallies:
 
     def put(self, row: TallyRow) -> None:
         """Insert or replace a slot."""
-        self._table.put(row)
+        self._table.put([row])

@@ -7,12 +7,18 @@ from vault.stores.sqlite.audit import SqliteAudit
 from vault.stores.sqlite.batches import SqliteBatches
 from vault.stores.sqlite.cards import SqliteCards
 from vault.stores.sqlite.codes import SqliteCodes
+from vault.stores.sqlite.exchanges import SqliteExchanges, SqliteSupersededUses
+from vault.stores.sqlite.holds import SqliteBlocks, SqliteHolds
+from vault.stores.sqlite.incidents import SqliteIncidents
 from vault.stores.sqlite.jobs import SqliteJobs
 from vault.stores.sqlite.keys import SqliteKeys
+from vault.stores.sqlite.moves import SqliteMoves
 from vault.stores.sqlite.processes import SqliteProcesses
 from vault.stores.sqlite.programs import SqlitePrograms, SqliteRecipients, SqliteVault
+from vault.stores.sqlite.reissues import SqliteReissues
 from vault.stores.sqlite.requests import SqliteRequests
 from vault.stores.sqlite.roots import SqliteRootCopies
+from vault.stores.sqlite.selections import SqliteSelections
 from vault.stores.sqlite.serials import SqliteSerials
 from vault.stores.sqlite.tables import SqliteTables
 from vault.stores.sqlite.tallies import SqliteTallies
@@ -36,8 +42,16 @@ class SqliteTransaction:
         self.jobs = SqliteJobs(connection)
         self.requests = SqliteRequests(connection)
         self.processes = SqliteProcesses(connection)
+        self.incidents = SqliteIncidents(connection)
+        self.selections = SqliteSelections(connection)
+        self.holds = SqliteHolds(connection)
+        self.blocks = SqliteBlocks(connection)
+        self.reissues = SqliteReissues(connection)
+        self.exchanges = SqliteExchanges(connection)
+        self.superseded_uses = SqliteSupersededUses(connection)
         self.audit = SqliteAudit(connection)
         self.tables = SqliteTables(connection)
+        self.moves = SqliteMoves(connection)
 
     def on_failure(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` run, on the store's thread, if what this work wrote is not known to be durable."""

@@ -1,0 +1,43 @@
+"""Cards chosen one by one."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from vault.model.incident_rows import SelectionRow
+from vault.stores.incidents import Counts, counted
+from vault.stores.postgres.session import Session
+from vault.stores.postgres.table import Table, taken_of
+
+_COUNT = """SELECT card.state, card.usage, count(*) FROM selection
+    JOIN card ON card.program = selection.program AND card.card_id = selection.card_id
+    WHERE selection.selection_id = %b GROUP BY card.state, card.usage"""
+
+
+class PostgresSelections:
+    """Selections."""
+
+    def __init__(self, session: Session) -> None:
+        self._table = Table(session, SelectionRow)
+
+    def claim(self, rows: Sequence[SelectionRow]) -> set[bytes]:
+        """Write each row whose card is not in the selection yet, and return the card ids that were.
+
+        A card that stands in the call twice in a selection is written once.
+        """
+        by_selection: defaultdict[bytes, dict[bytes, SelectionRow]] = defaultdict(dict)
+        for row in rows:
+            by_selection[row.selection_id][row.card_id] = row
+        there: set[bytes] = set()
+        for of_cards in by_selection.values():
+            some = [of_cards[card_id] for card_id in sorted(of_cards)]
+            there |= taken_of(self._table, "card_id", some, [row.card_id for row in some])
+        return there
+
+    def page(self, selection_id: bytes, after: bytes, limit: int) -> list[SelectionRow]:
+        """Return up to ``limit`` rows with card ids after ``after`` (empty: from the first), by card id."""
+        tail = "WHERE selection_id = %b AND card_id > %b ORDER BY card_id LIMIT %b"
+        return self._table.rows(tail, (selection_id, after, limit))
+
+    def count_cards(self, selection_id: bytes) -> Counts:
+        """Count the selection's cards by state and usage."""
+        return counted(self._table.run(_COUNT, (selection_id,)).fetchall())

@@ -1,0 +1,106 @@
+"""Rows on their way from key to key, gone through in the order of their rowids.
+
+That is the order in which the file has them: neighbours share a page, where the order of their digests would read,
+and write, a page for each row.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from functools import cache
+from operator import itemgetter
+from typing import Any
+
+from vault.model.shape import SHAPES, Shape
+from vault.stores import sql
+from vault.stores.moves import Older
+from vault.stores.sqlite.table import mark
+
+_SIZE = 8
+# A unary plus keeps SQLite from using an index on the program, whose order would not be that of the rowids.
+_NEXT = "rowid > ? AND +program = ? AND index_version < ?"
+_HAS_ONE = """EXISTS (SELECT 1 FROM code AS new WHERE new.card_id = code.card_id
+    AND new.generation = code.generation AND new.program = code.program AND new.index_version = ?)"""
+_LAST = f"SELECT max(rowid), count(*) FROM (SELECT rowid FROM code WHERE {_NEXT} ORDER BY rowid LIMIT ?)"  # noqa: S608
+_LACKING = f"SELECT count(*) FROM code WHERE {_NEXT} AND rowid <= ? AND NOT {_HAS_ONE}"  # noqa: S608  our names
+_CLEAR = f"DELETE FROM code WHERE {_NEXT} AND rowid <= ? AND {_HAS_ONE}"  # noqa: S608  our names
+
+
+class SqliteMoves:
+    """Rows on their way."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def left(self, older: Older) -> int:
+        """Count the rows that name an older version."""
+        text = f"SELECT count(*) FROM {older.shape.table} WHERE {_named(older)}"  # noqa: S608  our names
+        return int(self._connection.execute(text, _values(older)).fetchone()[0])
+
+    def walk(self, older: Older, sealed: Sequence[str], position: bytes, limit: int) -> tuple[list[Any], bytes]:
+        """Return up to ``limit`` of the rows from a position on, and the position after them, empty at the end."""
+        wanted = ", ".join(
+            name if name in sealed or name not in older.shape.sealed else "NULL" for name in older.shape.columns
+        )
+        text = (
+            f"SELECT {wanted}, rowid FROM {older.shape.table} WHERE rowid > ? AND {_named(older)}"  # noqa: S608  ours
+            " ORDER BY rowid LIMIT ?"
+        )
+        found = self._connection.execute(text, [_rowid(position), *_values(older), limit]).fetchall()
+        make = older.shape.row._make
+        return [make(row[:-1]) for row in found], _position(found[-1][-1]) if len(found) == limit else b""
+
+    def swap(self, shape: Shape, columns: Sequence[str], rows: Sequence[Any], values: Sequence[tuple[Any, ...]]) -> int:
+        """Give rows new values in some columns, where they still have the old ones there; return how many had."""
+        if not rows:
+            return 0
+        found_by = _taken(shape, (*shape.key, *columns))
+        given = [new + found_by(row) for row, new in zip(rows, values, strict=True)]
+        return self._connection.executemany(_swapping(shape.table, tuple(columns)), given).rowcount
+
+    def lacking(self, program: str, version: int, position: bytes, limit: int) -> tuple[int, bytes]:
+        """Count those of the next older code rows whose code has no row under this version."""
+        return self._with_next(_LACKING, program, version, position, limit)
+
+    def clear(self, program: str, version: int, position: bytes, limit: int) -> tuple[int, bytes]:
+        """Delete those of the next older code rows whose code has a row under this version."""
+        return self._with_next(_CLEAR, program, version, position, limit)
+
+    def _with_next(self, text: str, program: str, version: int, position: bytes, limit: int) -> tuple[int, bytes]:
+        begun = [_rowid(position), program, version]
+        last, count = self._connection.execute(_LAST, [*begun, limit]).fetchone()
+        if last is None:
+            return 0, b""
+        done = self._connection.execute(text, [*begun, last, version])
+        found = done.fetchone()
+        return (done.rowcount if found is None else int(found[0])), _position(last) if count == limit else b""
+
+
+def _named(older: Older) -> str:
+    names = " OR ".join(sql.older(older.shape, name, "?") for name in older.columns)
+    return f"({names})" if older.program is None else f"({names}) AND +program = ?"
+
+
+def _values(older: Older) -> list[Any]:
+    bounds: list[Any] = [sql.bound(older.shape, name, older.below) for name in older.columns]
+    return bounds if older.program is None else [*bounds, older.program]
+
+
+@cache
+def _swapping(table: str, columns: tuple[str, ...]) -> str:
+    shape = SHAPES[table]
+    text = sql.rewrite(shape, mark, columns)
+    first = len(columns) + len(shape.key) + 1
+    return text + "".join(f" AND {name} = ?{place}" for place, name in enumerate(columns, first))
+
+
+def _taken(shape: Shape, names: tuple[str, ...]) -> Any:
+    places = [shape.columns.index(name) for name in names]
+    return itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
+
+
+def _rowid(position: bytes) -> int:
+    return int.from_bytes(position, "big", signed=True) if position else -(1 << 63)
+
+
+def _position(rowid: int) -> bytes:
+    return rowid.to_bytes(_SIZE, "big", signed=True)
