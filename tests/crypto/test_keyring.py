@@ -57,16 +57,27 @@ def test_nothing_is_made_without_an_active_key() -> None:
 
 
 def test_a_vault_that_claims_two_active_keys_or_one_version_twice_is_refused() -> None:
-    with pytest.raises(IntegrityFailure, match="two versions of the row tag key are active"):
+    with pytest.raises(IntegrityFailure, match="2 versions of the row tag key are active"):
         Keyring([key(KeyPurpose.ROW_TAG, 1, program=""), key(KeyPurpose.ROW_TAG, 2, program="")])
     with pytest.raises(IntegrityFailure, match=r"version 1 of the index key of program .* twice"):
         Keyring([key(KeyPurpose.INDEX, 1), key(KeyPurpose.INDEX, 1)])
 
 
-def test_codes_are_looked_up_by_the_active_key_first_then_older_ones() -> None:
+def test_codes_are_looked_up_and_claimed_by_active_keys_alone() -> None:
     keyring = Keyring(versions_of_every_state(KeyPurpose.INDEX))
-    assert [digester.version for digester in keyring.digesters("netcash")] == [4, 3, 1]
+    assert [digester.version for digester in keyring.digesters("netcash")] == [4]
     assert keyring.claiming_digesters("netcash") == keyring.digesters("netcash")
+
+
+def test_of_an_index_key_two_versions_may_be_active_and_the_higher_one_leads() -> None:
+    both = [key(KeyPurpose.INDEX, 3), key(KeyPurpose.INDEX, 5), key(KeyPurpose.INDEX, 4, KeyState.DEACTIVATED)]
+    for keys in (both, both[::-1]):
+        keyring = Keyring(keys)
+        assert [digester.version for digester in keyring.digesters("netcash")] == [5, 3]
+        assert keyring.claiming_digesters("netcash") == keyring.digesters("netcash")
+        assert keyring.active(KeyPurpose.INDEX, "netcash").version == 5
+    with pytest.raises(IntegrityFailure, match="3 versions of the index key of program 'netcash' are active"):
+        Keyring([*both, key(KeyPurpose.INDEX, 6)])
 
 
 def test_rows_verify_under_every_sound_key_and_are_tagged_under_the_active_one() -> None:

@@ -24,6 +24,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from vault.crypto.encoding import encode
 from vault.crypto.primitives import KEY_SIZE, NONCE_SIZE, TAG_SIZE, GcmKey, Random, refused
+from vault.errors import IntegrityFailure
 from vault.secret import Secret
 
 SEALED_LABEL: Final = "cardvault.v1.sealed"
@@ -107,6 +108,31 @@ def _unwrap(wrapped: bytes, bound: bytes, wrapping_keys: WrappingKeys) -> bytes:
         raise refused()
     bound = wrapping_key.head + _WRAPPED_START + bound
     return wrapping_key.gcm.open(wrapped[_HEAD_SIZE:_BODY], wrapped[_BODY:], bound)
+
+
+def rewrap_many(
+    blobs: Sequence[bytes], places: Sequence[Place], old: WrappingKeys, wrapping_key: WrappingKey, random: Random
+) -> list[bytes | None]:
+    """Wrap the very same data keys anew, each for the place at its position; what they open is left as it is.
+
+    It draws randomness once and counts as one use of the wrapping key for each.
+
+    Returns:
+        For each wrapped key the new blob; None for one that was not wrapped there under one of the old keys.
+    """
+    drawn = random(NONCE_SIZE * len(blobs))
+    head = wrapping_key.head
+    seal_key = wrapping_key.gcm.seal
+    start = head + _WRAPPED_START
+    made: list[bytes | None] = []
+    for number, (blob, place) in enumerate(zip(blobs, places, strict=True)):
+        bound = encode(place)
+        nonce = drawn[number * NONCE_SIZE : (number + 1) * NONCE_SIZE]
+        try:
+            made.append(head + nonce + seal_key(nonce, _unwrap(blob, bound, old), start + bound))
+        except IntegrityFailure:
+            made.append(None)
+    return made
 
 
 def seal_many(

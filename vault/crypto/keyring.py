@@ -1,13 +1,15 @@
 """All keys of a vault in clear, by purpose, program and version.
 
 1. A keyring never changes; a new catalogue makes a new one.
-2. There is at most one active version for each purpose and program; a vault that claims two is refused.
+2. There is at most one active version for each purpose and program, and of an index key at most two: while codes
+   move from one to the other, both are looked up and claimed, and the higher one leads. A vault that claims more is
+   refused.
 3. What each state is good for (after NIST SP 800-57 part 1 revision 5, section 7):
 
     state         protects anew   looks codes up   opens and verifies
     PRE_ACTIVE    no              no               yes, as another process may already use it
     ACTIVE        yes             yes              yes
-    DEACTIVATED   no              yes              yes
+    DEACTIVATED   no              no               yes
     COMPROMISED   no              no               opens only, so that records can be saved; no row tag counts
     DESTROYED     has no key, so it is never in a keyring
 """
@@ -27,7 +29,7 @@ from vault.secret import Secret
 T = TypeVar("T")
 
 _CONTEXT_LABEL: Final = "cardvault.v1.key"
-_LOOKED_UP: Final = (KeyState.ACTIVE, KeyState.DEACTIVATED)
+_MOST_ACTIVE: Final[Mapping[int, int]] = {KeyPurpose.INDEX: 2}
 _VERIFYING: Final = (KeyState.PRE_ACTIVE, KeyState.ACTIVE, KeyState.DEACTIVATED)
 
 
@@ -53,11 +55,11 @@ class Keyring:
         """Take every key that is not destroyed.
 
         Raises:
-            IntegrityFailure: KEY_VERSION: a version is there twice, or two versions are active for one purpose
-                and program.
+            IntegrityFailure: KEY_VERSION: a version is there twice, or more versions are active for one purpose and
+                program than may be.
         """
         self._keys: dict[tuple[int, str], dict[int, Key]] = {}
-        self._active: dict[tuple[int, str], Key] = {}
+        self._active: dict[tuple[int, str], list[Key]] = {}
         self._made: dict[tuple[str, str], object] = {}
         for key in keys:
             place = (key.purpose, key.program)
@@ -66,24 +68,24 @@ class Keyring:
                 message = f"version {key.version} of {_name(*place)} is there twice"
                 raise IntegrityFailure(message, reason="KEY_VERSION")
             versions[key.version] = key
-            if key.state == KeyState.ACTIVE and self._active.setdefault(place, key) is not key:
-                message = f"two versions of {_name(*place)} are active"
+            if key.state == KeyState.ACTIVE:
+                self._active.setdefault(place, []).append(key)
+        for (purpose, program), active in self._active.items():
+            active.sort(key=lambda key: -key.version)
+            if len(active) > _MOST_ACTIVE.get(purpose, 1):
+                message = f"{len(active)} versions of {_name(purpose, program)} are active"
                 raise IntegrityFailure(message, reason="KEY_VERSION")
 
     def __repr__(self) -> str:
         return f"<Keyring of {sum(map(len, self._keys.values()))} keys>"
 
     def active(self, purpose: KeyPurpose, program: str = "") -> Key:
-        """Return the active version.
+        """Return the active version, of two the higher one.
 
         Raises:
             IntegrityFailure: KEY_VERSION: there is none.
         """
-        key = self._active.get((purpose, program))
-        if key is None:
-            message = f"no version of {_name(purpose, program)} is active"
-            raise IntegrityFailure(message, reason="KEY_VERSION")
-        return key
+        return self._all_active(purpose, program)[0]
 
     def get(self, purpose: KeyPurpose, program: str, version: int) -> Key:
         """Return one version, whatever its state.
@@ -110,7 +112,7 @@ class Keyring:
         return self._once("tagger", "", self._make_tagger)
 
     def digesters(self, program: str) -> tuple[Digester, ...]:
-        """Return the digesters to look a program's codes up by: the active one, then older ones, newest first.
+        """Return the digesters to look a program's codes up by: of each active version, the newest first.
 
         Raises:
             IntegrityFailure: KEY_VERSION: no index key is active.
@@ -144,10 +146,15 @@ class Keyring:
         keys = self.versions(KeyPurpose.ROW_TAG).values()
         return Tagger({key.version: key.secret for key in keys if key.state in _VERIFYING}, active.version)
 
+    def _all_active(self, purpose: KeyPurpose, program: str) -> list[Key]:
+        keys = self._active.get((purpose, program))
+        if not keys:
+            message = f"no version of {_name(purpose, program)} is active"
+            raise IntegrityFailure(message, reason="KEY_VERSION")
+        return keys
+
     def _make_digesters(self, program: str) -> tuple[Digester, ...]:
-        active = self.active(KeyPurpose.INDEX, program)
-        keys = [key for key in self.versions(KeyPurpose.INDEX, program).values() if key.state in _LOOKED_UP]
-        keys.sort(key=lambda key: (key.version != active.version, -key.version))
+        keys = self._all_active(KeyPurpose.INDEX, program)
         return tuple(Digester(key.version, key.secret, program) for key in keys)
 
     def _make_wrapping_keys(self, program: str) -> Mapping[int, WrappingKey]:

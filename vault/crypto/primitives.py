@@ -1,13 +1,15 @@
-"""All raw calls of AES-GCM and HMAC; those of libsodium are in ``keypair`` and ``package``.
+"""All raw calls of AES-GCM and HMAC; libsodium's are in ``keypair``, ``package`` and ``sealedbox``.
 
 1. AES-256-GCM with 96-bit nonces and 128-bit tags (NIST SP 800-38D). Nonces are random, so one key may seal no
    more than 2^32 times (section 8.3); whoever holds a key that lives longer than one record counts.
-2. HMAC-SHA-256 (RFC 2104) by ``hmac.digest``, which leaves no copy of key or message behind.
+2. HMAC-SHA-256 (RFC 2104) by ``hmac.digest``, which leaves no copy of key or message behind; of many messages
+   by SHA-256 from the states after the padded key, which are let go of with the call and save half its time.
 3. A failure to open says nothing of its reason.
 """
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from hashlib import sha256
 from typing import Final, TypeAlias
 
 from cryptography.exceptions import InvalidTag
@@ -21,6 +23,12 @@ Random: TypeAlias = Callable[[int], bytes]
 KEY_SIZE: Final = 32
 NONCE_SIZE: Final = 12
 TAG_SIZE: Final = 16
+
+_BLOCK_SIZE: Final = 64
+_INNER_PAD: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD: Final = bytes(byte ^ 0x5C for byte in range(256))
+_FEW: Final = 4
+"""Messages for which preparing the states does not pay."""
 
 
 class GcmKey:
@@ -64,3 +72,26 @@ def refused() -> IntegrityFailure:
 def hmac_sha256(key: bytes, message: bytes) -> bytes:
     """Return the 32 bytes of HMAC-SHA-256."""
     return hmac.digest(key, message, "sha256")
+
+
+def hmac_sha256_many(key: bytes, messages: Sequence[bytes]) -> list[bytes]:
+    """Return the HMAC-SHA-256 of each message, in order.
+
+    Raises:
+        ValueError: The key is not 32 bytes long; a longer one would have to be shortened first.
+    """
+    if len(key) != KEY_SIZE:
+        problem = f"an HMAC key has {KEY_SIZE} bytes"
+        raise ValueError(problem)
+    if len(messages) < _FEW:
+        return [hmac.digest(key, message, "sha256") for message in messages]
+    padded = key.ljust(_BLOCK_SIZE, b"\x00")
+    inner_state = sha256(padded.translate(_INNER_PAD)).copy
+    outer_state = sha256(padded.translate(_OUTER_PAD)).copy
+    macs = []
+    for message in messages:
+        inner, outer = inner_state(), outer_state()
+        inner.update(message)
+        outer.update(inner.digest())
+        macs.append(outer.digest())
+    return macs

@@ -10,7 +10,7 @@ Format of a tag, 21 bytes:
 1. A row forged, edited, or moved to another key or table is refused; so are columns swapped between rows.
 2. A row of an older tag version holds nothing but None in columns that are younger, and a tag cannot be passed
    off as one of an older version.
-3. A refusal names the table and the row's key, save a digest: for a code it names the card.
+3. A refusal names the table and the row's key, save a digest: for a code it names the card and the generation.
 
 Sealed columns are not covered: their associated data binds them. It does not protect against deletion, nor
 against an older row put back with its own tag. 128 bits leave a forger one chance in 2^128 a try.
@@ -22,7 +22,7 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
 from vault.crypto.encoding import encode
-from vault.crypto.primitives import hmac_sha256
+from vault.crypto.primitives import hmac_sha256, hmac_sha256_many
 from vault.errors import IntegrityFailure
 from vault.model.shape import Shape
 from vault.secret import Secret
@@ -64,16 +64,6 @@ class _Plan:
             for version in range(1, shape.tag_version + 1)
         }
 
-    def names(self, row: tuple[Any, ...]) -> str:
-        """Say which row it is, in public words."""
-        columns = self.shape.columns
-        key = ("card_id",) if "digest" in self.shape.key else self.shape.key
-        values = (row[columns.index(name)] for name in key)
-        return ", ".join(
-            f"{name} {value.hex() if isinstance(value, bytes) else value!s}"
-            for name, value in zip(key, values, strict=True)
-        )
-
 
 class Tagger:
     """Makes row tags under the active row tag key, and verifies them under every one it has."""
@@ -112,11 +102,11 @@ class Tagger:
         plan = self._plan(shape)
         layout = plan.layouts[shape.tag_version]
         head = shape.tag_version.to_bytes(1, "big") + self._version
-        key = self._active.expose()
         place = plan.place
+        rows = tuple(rows)
         complete = []
-        for row in rows:
-            tag = head + _mac(key, layout, row)
+        for row, mac in zip(rows, _macs(self._active.expose(), layout, rows), strict=True):
+            tag = head + mac
             # What namedtuple's _replace comes to in the end, without its dictionaries.
             complete.append(tuple.__new__(type(row), (*row[:place], tag, *row[place + 1 :])))
         return complete
@@ -139,8 +129,30 @@ class Tagger:
                 and not (layout.younger and any(row[place] is not None for place in layout.younger))
             ):
                 return
-        message = f"a row of table {shape.table} is not what the vault wrote: {plan.names(row)}"
+        message = f"a row of table {shape.table} is not what the vault wrote: {name_of(shape, row)}"
         raise IntegrityFailure(message, reason="ROW_TAG")
+
+    def verify_many(self, shape: Shape, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Accept rows that the vault wrote, in half the time that one by one takes.
+
+        Raises:
+            IntegrityFailure: ROW_TAG: one was forged, edited, moved, or tagged under a key that is not there.
+        """
+        plan = self._plan(shape)
+        by_head: dict[bytes, list[tuple[Any, ...]]] = {}
+        for row in rows:
+            tag = row[plan.place]
+            by_head.setdefault(tag[:_HEAD_SIZE] if isinstance(tag, bytes) else b"", []).append(row)
+        for head, alike in by_head.items():
+            layout = plan.layouts.get(head[0]) if head else None
+            key = self._keys.get(head[1:])
+            if layout is None or layout.younger or key is None:
+                for row in alike:
+                    self.verify(shape, row)
+                continue
+            for row, mac in zip(alike, _macs(key.expose(), layout, alike), strict=True):
+                if not compare_digest(row[plan.place], head + mac):
+                    self.verify(shape, row)
 
     def _plan(self, shape: Shape) -> _Plan:
         # A shape has no hash, so its plan is found by identity; the plan keeps it alive, so no other gets that.
@@ -150,8 +162,24 @@ class Tagger:
         return plan
 
 
+def name_of(shape: Shape, row: tuple[Any, ...]) -> str:
+    """Say which row of a table it is, in public words: its key, save a digest; of a code the card and generation."""
+    columns = shape.columns
+    key = ("card_id", "generation") if "digest" in shape.key else shape.key
+    values = (row[columns.index(name)] for name in key)
+    return ", ".join(
+        f"{name} {value.hex() if isinstance(value, bytes) else value!s}" for name, value in zip(key, values, strict=True)
+    )
+
+
 def _mac(key: bytes, layout: _Layout, row: tuple[Any, ...]) -> bytes:
     return hmac_sha256(key, layout.start + encode(layout.covered(row)) + _MARK)[:_MAC_SIZE]
+
+
+def _macs(key: bytes, layout: _Layout, rows: Sequence[tuple[Any, ...]]) -> list[bytes]:
+    start, covered = layout.start, layout.covered
+    macs = hmac_sha256_many(key, [start + encode(covered(row)) + _MARK for row in rows])
+    return [mac[:_MAC_SIZE] for mac in macs]
 
 
 def _selection(places: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:

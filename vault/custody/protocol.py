@@ -10,12 +10,17 @@ class Custody(Protocol):
 
     Security promise: what ``wrap`` returns tells nothing of the key, and ``unwrap`` returns a key only if the
     same custody wrapped it for the same context. The wrapped form begins with a format byte and the root key's
-    version (4 bytes, big-endian), so that several root versions can live side by side.
+    version (4 bytes, big-endian), so that several root versions can live side by side. A version that was destroyed
+    unwraps nothing any more, in no process that asks custody from then on.
     """
 
     @property
     def root_version(self) -> int:
-        """Version of the root key that ``wrap`` uses, from 1."""
+        """Version of the root key that ``wrap`` uses, from 1: the highest."""
+
+    @property
+    def versions(self) -> frozenset[int]:
+        """The root versions that can unwrap."""
 
     def wrap(self, key: Secret, context: bytes) -> bytes:
         """Wrap a key of 16 to 64 bytes for a context.
@@ -29,5 +34,23 @@ class Custody(Protocol):
 
         Raises:
             IntegrityFailure: It was not wrapped by this custody, not for this context, or was changed since.
+            Unavailable: Custody cannot be reached.
+        """
+
+    def create_version(self) -> int:
+        """Make a root key of the next version, durable, by which every process wraps from now on; return its version.
+
+        Raises:
+            FailedPrecondition: Custody may not make one.
+            Unavailable: Custody cannot be reached.
+        """
+
+    def destroy_version(self, version: int) -> str:
+        """Destroy a root key for good, unless it was, and return what was done, in words.
+
+        The words are the same each time, so that a statement that holds them can be made again.
+
+        Raises:
+            FailedPrecondition: ROOT_VERSION: it is the one that wraps, or there never was one of this version.
             Unavailable: Custody cannot be reached.
         """
