@@ -30,22 +30,35 @@ from vault.service.cards import Cards
 from vault.service.catalogue import Catalogue
 from vault.service.change import Change, Changes, Order, Rule
 from vault.service.delivery import Delivered, Delivery
+from vault.service.destruction import Destruction
 from vault.service.events import EventFilter, Events
-from vault.service.export import Export, Manifest
+from vault.service.exchange import Exchanges
+from vault.service.export import Export
 from vault.service.initialise import initialise
 from vault.service.issuance import Issuance
 from vault.service.issue import CardPlan, Issuer
 from vault.service.judge import Judgement
 from vault.service.keys import KeyMaker
+from vault.service.keyversions import KeyVersions
+from vault.service.lineage import Lineage
+from vault.service.newcode import CodeMaker
+from vault.service.packing import Manifest
 from vault.service.preparation import Preparation
 from vault.service.programs import Programs, Settings
+from vault.service.promotion import Promotion
 from vault.service.public_keys import PublicKeys
 from vault.service.recipients import Recipients
 from vault.service.recorder import Recorder
 from vault.service.records import Records
 from vault.service.redemption import Redemptions
+from vault.service.reissue import Reissuer
+from vault.service.reissue_card import CardReissue
 from vault.service.reveal import Reveal
+from vault.service.rotation import Rotation
+from vault.service.rotation_package import RotationPackages
+from vault.service.salesecrets import Sales
 from vault.service.select import Selector
+from vault.service.superseded import SupersededUses
 from vault.service.validation import Validation
 from vault.stores.postgres import Address, PostgresStore
 from vault.stores.protocol import Store
@@ -99,10 +112,19 @@ class Workshop:
         self.cards = Cards(recorder)
         self.records = Records(recorder, parts.budget, random)
         self.reveal = Reveal(recorder, random)
-        self.validation = Validation(recorder)
-        self.redemptions = Redemptions(recorder, parts.slot, random)
+        self.superseded = SupersededUses(recorder)
+        self.validation = Validation(recorder, self.superseded)
+        self.redemptions = Redemptions(recorder, parts.slot, random, self.superseded)
+        self.sales = Sales(self.changes, parts.budget, random)
+        self.exchanges = Exchanges(recorder)
         self.public_keys = PublicKeys(recorder)
         self.events = Events(recorder)
+        self.rotation = Rotation(recorder, random)
+        self.lineage = Lineage(recorder)
+        self.packages = RotationPackages(recorder, parts.budget, random)
+        self.card_reissue = CardReissue(recorder, parts.budget, Reissuer(CodeMaker(parts.budget, random)), random)
+        self.key_versions = KeyVersions(recorder, Promotion(recorder, parts.keys), parts.custody)
+        self.destruction = Destruction(recorder, parts.keys, parts.custody)
         self.recipient_key = Secret(bytes(range(32)))
         self._count = itertools.count()
 

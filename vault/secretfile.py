@@ -27,20 +27,20 @@ def check_private(path: Path) -> None:
     os.close(_open(path))
 
 
-def read_secret_file(path: Path) -> bytes:
-    """Return the content of a private file of at most 1 MiB.
+def read_secret_file(path: Path, largest_bytes: int = LARGEST_BYTES) -> bytes:
+    """Return the content of a private file of at most ``largest_bytes``, 1 MiB where that is not given.
 
     Raises:
         FailedPrecondition: It is missing, no regular file, too large, or others can read it.
     """
     with os.fdopen(_open(path), "rb") as file:
         try:
-            data = file.read(LARGEST_BYTES + 1)
+            data = file.read(largest_bytes + 1)
         except OSError as error:
             message = f"the secret file {path} cannot be read: {error.strerror}"
             raise _refused(message) from None
-    if len(data) > LARGEST_BYTES:
-        message = f"the secret file {path} is larger than {LARGEST_BYTES} bytes"
+    if len(data) > largest_bytes:
+        message = f"the secret file {path} is larger than {largest_bytes} bytes"
         raise _refused(message)
     return data
 

@@ -14,8 +14,10 @@ async def check_invariants(shop: Workshop, program: str = "netcash") -> int:
     cards = database.rows("card", program=program)
     codes = database.rows("code", program=program)
     serials = database.rows("serial", program=program)
-    of_cards = Counter((card["card_id"], 1) for card in cards)
-    assert Counter((code["card_id"], code["generation"]) for code in codes) == of_cards
+    of_cards = Counter((c["card_id"], generation) for c in cards for generation in range(1, c["generation"] + 1))
+    indexed = Counter((code["card_id"], code["generation"], code["index_version"]) for code in codes)
+    assert {(card_id, generation) for card_id, generation, _ in indexed} == set(of_cards)
+    assert set(indexed.values()) <= {1}
     assert Counter((serial["card_id"], serial["generation"]) for serial in serials) == of_cards
     assert {code["serial"] for code in codes} == {serial["serial"] for serial in serials}
 
@@ -32,8 +34,11 @@ async def check_invariants(shop: Workshop, program: str = "netcash") -> int:
 
     tags: dict[bytes, bytes] = {}
     chains = await verify_chains(shop)
-    events = [event for chain in chains.values() for event in chain if event.program == program]
-    changes = {(i.card_id, i.tag_before): i.tag_after for event in events for i in event.items if i.tag_after}
+    # A re-tagging is the whole vault's, so its events are no program's.
+    events = [event for chain in chains.values() for event in chain if event.program in {program, ""}]
+    ids = {card["card_id"] for card in cards}
+    items = [item for event in events for item in event.items if item.tag_after and item.card_id in ids]
+    changes = {(item.card_id, item.tag_before): item.tag_after for item in items}
     for card in cards:
         tag = b""
         while (card["card_id"], tag) in changes:

@@ -1,23 +1,22 @@
-"""For each table the operation that its rows decide, made to say one thing: a row was refused.
-
-Every operation raises ``IntegrityFailure`` if the row that it is given was refused, by error or by outcome.
-``before`` is the row as the vault wrote it, ``after`` as it now stands.
-"""
+"""A vault with rows of every table, and for each table the operation that its rows decide."""
 
 import contextlib
 import itertools
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from tests.audit.chains import verify_chains
+from tests.service import deciding
+from tests.service.casework import build_case
+from tests.service.tampered import Digits, Operation, Row, Tampered, refuse
 from tests.workshop import START_MS, Workshop, workshop
 from vault.codes.format import CodeFormat
 from vault.custody.file import FileCustody
-from vault.errors import FailedPrecondition, IntegrityFailure
-from vault.model.states import CardState, CheckAlgorithm, Detail, KeyPurpose, Usage
+from vault.errors import FailedPrecondition
+from vault.model.states import CardState, CheckAlgorithm, Detail, JobKind, KeyPurpose, Usage
 from vault.service import rules
 from vault.service.delivery import Delivery
 from vault.service.events import EventFilter
@@ -25,24 +24,8 @@ from vault.service.issue import CardPlan
 from vault.service.rootcopies import confirm, unconfirmed
 from vault.service.select import Selector
 
-Row = Mapping[str, Any]
-Digits = Mapping[bytes, bytes]
-"""The digits of each code by its digest, and by its card's id."""
-
 EVERYTHING = 1_000_000
 BOUND = 1000
-
-
-class Tampered(NamedTuple):
-    """A vault and one of its rows, before and after."""
-
-    shop: Workshop
-    digits: Digits
-    before: Row
-    after: Row
-
-
-Operation = Callable[[Tampered], Awaitable[object]]
 
 
 async def build(folder: Path) -> dict[bytes, bytes]:
@@ -70,6 +53,7 @@ async def build(folder: Path) -> dict[bytes, bytes]:
             for cards in (3, 4):
                 view = await shop.issued_batch(cards, name)
                 await shop.package(view.row.batch_id, program=name)
+            await build_case(shop, name, digits)
             for count in (BOUND // 4, BOUND // 2, BOUND * 17 // 20):
                 await shop.parts.budget.reserve(name, count)
             keyring = (await shop.store.read(shop.recorder.catalogue.at)).keyring
@@ -81,11 +65,6 @@ async def build(folder: Path) -> dict[bytes, bytes]:
             await shop.batch(5, name)
         await confirm(shop.recorder, shop.parts.custody, FileCustody(folder / "root.key"), os.urandom)
     return digits
-
-
-def _refuse(refused: object) -> None:
-    if refused:
-        raise IntegrityFailure("the outcome says so")
 
 
 async def _load(case: Tampered) -> None:
@@ -102,7 +81,7 @@ async def _reserve(case: Tampered) -> None:
 
     before = await version()
     await shop.parts.budget.reserve(program, 1)
-    _refuse(await version() != before)
+    refuse(await version() != before)
 
 
 async def _seal(case: Tampered) -> None:
@@ -121,12 +100,12 @@ async def _record(case: Tampered) -> None:
 
 async def _validate_card(case: Tampered) -> None:
     (judgement,) = await case.shop.judge(case.digits[case.after["card_id"]], programs=("netcash", "other"))
-    _refuse(judgement.detail == Detail.INTEGRITY)
+    refuse(judgement.detail == Detail.INTEGRITY)
 
 
 async def _validate_code(case: Tampered) -> None:
     (judgement,) = await case.shop.judge(case.digits[case.after["digest"]], programs=("netcash", "other"))
-    _refuse(judgement.detail == Detail.INTEGRITY)
+    refuse(judgement.detail == Detail.INTEGRITY)
 
 
 async def _reveal(case: Tampered) -> None:
@@ -184,6 +163,7 @@ DECIDES: Mapping[str, tuple[Operation, ...]] = {
     "request": (_retry,),
     "audit_event": (_audit,),
     "root_copy": (_copied,),
+    **deciding.DECIDES,
 }
 """Of each table the operations that its rows decide; the first one looks at sealed columns too."""
 
@@ -195,8 +175,9 @@ def candidates(shop: Workshop, digits: Digits, table: str) -> list[dict[str, Any
         "code": lambda row: row["digest"] in digits,
         "card": lambda row: row["card_id"] in digits and row["state"] == CardState.ACTIVE,
         "batch": lambda row: row["manifest_size"] is not None,
-        "job": lambda row: row["finished_ms"] is None,
+        "job": lambda row: row["kind"] == JobKind.ISSUE_BATCH and row["finished_ms"] is None,
         "request": lambda row: str(row["method"]).endswith("/Issue"),
         "key_use": lambda row: row["version"] == newest[row["program"]],
+        **deciding.candidates(shop),
     }
     return list(filter(fit.get(table, lambda _: True), shop.database.rows(table)))

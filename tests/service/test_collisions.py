@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.service.invariants import check_invariants
+from tests.service.orders import reissued
 from tests.workshop import Workshop, workshop
 from vault.codes.format import CodeFormat
 from vault.errors import FailedPrecondition, Unavailable
@@ -45,6 +46,31 @@ async def test_half_of_all_codes_of_a_tiny_format_are_issued_as_a_batch(shop: Wo
     package = await shop.package(view.row.batch_id)
     assert len({entry.code for entry in shop.entries(package.data)}) == 50
     assert await check_invariants(shop) == 50
+
+
+async def test_a_tiny_format_is_reissued_until_nearly_every_code_was_used_without_one_twice(shop: Workshop) -> None:
+    await shop.program(code_format=HUNDRED, max_guess_odds=0.5)
+    await shop.issue(30)
+    before = (await shop.programs.get(shop.call(), "netcash")).odds
+    for _ in range(2):
+        assert (await reissued(shop)).row.done_count == 30
+    assert len({row["digest"] for row in shop.database.rows("code")}) == 90
+    assert (await shop.programs.get(shop.call(), "netcash")).odds == before
+    assert await check_invariants(shop) == 30
+
+
+async def test_what_was_issued_is_not_drawn_again_by_a_reissue(tmp_path: Path) -> None:
+    for sizes in ({186}, {42, 146}):
+        random = Repeating(8, sizes)
+        folder = tmp_path / str(len(sizes))
+        folder.mkdir()
+        async with workshop(folder, random=random) as shop:
+            await shop.program()
+            await shop.issue(10)
+            assert (await reissued(shop)).row.done_count == 10
+            assert len({row["digest"] for row in shop.database.rows("code")}) == 20
+            assert await check_invariants(shop) == 10
+            assert not random._times
 
 
 async def test_a_program_whose_free_codes_are_not_found_says_so_and_writes_nothing(tmp_path: Path) -> None:

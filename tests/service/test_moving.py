@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.faults import FaultyStore, Moment
+from tests.service.tampering import build
 from tests.service.test_content import content, unseen
 from tests.workshop import Workshop, parts_over, workshop
 from vault.errors import FailedPrecondition, IntegrityFailure, Unavailable
 from vault.model.shape import SHAPES
 from vault.model.states import CardState, Detail
-from vault.service.content import Content
+from vault.service.content import Content, survey
 from vault.service.issue import CardPlan
 from vault.service.moving import copy_tables, empty_tables
 from vault.service.restoration import admit_moved, check_not_a_vault
+from vault.stores.postgres import Address, PostgresStore
 from vault.stores.protocol import Store
 from vault.stores.sqlite import SqliteStore, frozen, migrate
 
@@ -63,6 +65,23 @@ async def test_a_moved_vault_serves_and_the_source_is_as_it_was(shop: Workshop) 
         await content(there, verified=True)
 
 
+async def test_rows_of_every_table_are_moved_into_postgresql_and_verified_there(
+    tmp_path: Path, address: Address
+) -> None:
+    await build(tmp_path)
+    target = PostgresStore.open(address)
+    try:
+        async with workshop(tmp_path) as shop:
+            before = await content(shop, verified=True)
+            assert all(before.counts.values())
+            assert await move(shop, target) == before
+            recorder = parts_over(target, shop.parts.custody, shop.clock).recorder
+        after = await target.read(lambda tx: survey(tx, recorder.catalogue.at(tx), unseen, "looking"))
+        assert after.counts == {**before.counts, "audit_event": before.counts["audit_event"] + 1}
+    finally:
+        await target.close()
+
+
 async def test_rows_are_told_table_by_table(shop: Workshop) -> None:
     await fill(shop, 1200)
     told: list[tuple[str, int, int]] = []
@@ -73,7 +92,7 @@ async def test_rows_are_told_table_by_table(shop: Workshop) -> None:
             await copy_tables(tx, snapshot, target, lambda *seen: told.append(seen))
     finally:
         await target.close()
-    assert [(done, of) for table, done, of in told if table == "card"] == [(1000, 1201), (1201, 1201)]
+    assert [(done, of) for table, done, of in told if table == "card"] == [(64, 1201), (320, 1201), (1201, 1201)]
     assert {table for table, _, _ in told} == {table for table in SHAPES if shop.database.count(table)}
 
 

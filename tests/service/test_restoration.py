@@ -28,7 +28,8 @@ async def code(shop: Workshop) -> bytes:
 async def test_every_program_is_stopped_until_it_is_started(shop: Workshop, code: bytes) -> None:
     before = await content(shop)
     restored = await admit_restored(shop.restarted().recorder, None, before.sha256, unseen)
-    assert restored == (before, ["netcash"], ["other"])
+    assert restored[:3] == (before, ["netcash"], ["other"])
+    assert restored.forged.count == 0
     (judgement,) = await shop.judge(code)
     assert judgement.detail == Detail.PROGRAM_STOPPED
     views = {view.row.program: view.row for view in await shop.programs.page(shop.call(), frozenset("*"), "", 9)}
@@ -68,6 +69,36 @@ async def test_a_forged_row_leaves_everything_as_it_was(shop: Workshop, code: by
     before = await content(shop)
     with pytest.raises(IntegrityFailure, match=card["card_id"].hex()):
         await admit_restored(shop.restarted().recorder, None, before.sha256, unseen)
+    assert await content(shop) == before
+
+
+async def test_forged_rows_are_restored_where_that_is_asked_for_and_stay_refused(shop: Workshop, code: bytes) -> None:
+    await shop.issue(2, plan=CardPlan(state=CardState.ACTIVE))
+    (_, *others), events = shop.database.rows("card"), shop.database.rows("audit_event")
+    forged = next(row for row in shop.database.rows("card") if row["rowid"] not in {row["rowid"] for row in others})
+    shop.database.put("card", forged["rowid"], usage=2)
+    shop.database.put("audit_event", events[0]["rowid"], recorded_ms=1)
+    before = await content(shop)
+    with pytest.raises(IntegrityFailure, match="rows not as the vault wrote them: 2; ") as caught:
+        await admit_restored(shop.restarted().recorder, None, before.sha256, unseen)
+    assert caught.value.reason == "ROW_TAG"
+    restored = await admit_restored(shop.restarted().recorder, None, before.sha256, unseen, accept_forged=True)
+    assert restored.content == before
+    assert restored.forged.count == len(restored.forged.first) == 2
+    assert forged["card_id"].hex() in restored.forged.first[0]
+    assert "event 1" in restored.forged.first[1]
+    await shop.programs.turn(shop.call(), "netcash", "start", note="", etag="")
+    (judgement,) = await shop.judge(code)
+    assert judgement.detail not in {Detail.GOOD, Detail.PROGRAM_STOPPED}, "its card was changed behind the vault's back"
+
+
+@pytest.mark.parametrize("table", ["program", "key_version"])
+async def test_forged_programs_and_keys_are_never_accepted(shop: Workshop, code: bytes, table: str) -> None:
+    row = shop.database.rows(table)[-1]
+    shop.database.put(table, row["rowid"], created_ms=1)
+    before = await content(shop)
+    with pytest.raises(IntegrityFailure, match=f"table {table} "):
+        await admit_restored(shop.restarted().recorder, None, None, unseen, accept_forged=True)
     assert await content(shop) == before
 
 

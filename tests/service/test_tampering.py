@@ -11,11 +11,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.service.database import Database
-from tests.service.tampering import BOUND, DECIDES, Row, Tampered, build, candidates
+from tests.service.deciding import NOT_ASKED_FOR, survey_all
+from tests.service.tampered import Row, Tampered
+from tests.service.tampering import BOUND, DECIDES, build, candidates
 from tests.workshop import Workshop, workshop
 from vault.errors import IntegrityFailure
 from vault.model.shape import SHAPES
-from vault.model.states import KeyPurpose
+from vault.model.states import JobKind, KeyPurpose
+from vault.service.rotation import Rotation
 
 LEASES = {("job", name) for name in SHAPES["job"].exempt}
 COLUMNS = [(table, name) for table, shape in SHAPES.items() for name in shape.columns if (table, name) not in LEASES]
@@ -46,6 +49,8 @@ def _changed(value: Any) -> Iterator[Any]:
         yield from (value + 1, -1 - value)
     elif isinstance(value, str):
         yield from ("x" + value[1:], value + "x")
+    elif not value:
+        yield bytes(16)
     else:
         yield from (bytes([value[0] ^ 1]) + value[1:], value[:-1] + bytes([value[-1] ^ 0x80]))
 
@@ -111,6 +116,8 @@ async def test_a_row_changed_in_any_column_is_refused(
 ) -> None:
     _copy(template, tmp_path)
     operations = DECIDES[table][:1] if column in SHAPES[table].sealed else DECIDES[table]
+    if (table, column) in NOT_ASKED_FOR:
+        operations = (survey_all,)
     async with workshop(tmp_path, bound=BOUND) as shop:
         ways = 0
         for before, after, how in _tamper(shop, template, table, column):
@@ -125,6 +132,21 @@ async def test_a_row_changed_in_any_column_is_refused(
                     continue
                 pytest.fail(f"{operation.__name__} did not notice {table}.{column} {how}")
         assert ways > 0
+
+
+@pytest.mark.parametrize("column", ["spec", "progress"])
+async def test_the_orders_and_progress_of_a_rotation_job_are_believed_only_as_they_were_written(
+    tmp_path: Path, template: Template, column: str
+) -> None:
+    _copy(template, tmp_path)
+    async with workshop(tmp_path) as shop:
+        row, other, *_ = shop.database.rows("job", kind=JobKind.REISSUE)
+        rotation = Rotation(shop.recorder, shop.parts.random)
+        await rotation.get(shop.call(), row["program"], row["job_id"])
+        for value in (None, b"", other[column], *_changed(row[column])):
+            shop.database.put("job", row["rowid"], **{column: value})
+            with pytest.raises(IntegrityFailure):
+                await rotation.get(shop.call(), row["program"], row["job_id"])
 
 
 @pytest.mark.parametrize("column", ["purpose", "state", "version"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.service.desk import Desk
 from tests.service.reissue import reissue
 from tests.service.wrapped import CountingStore, InterruptedStore, SilencedStore
 from tests.workshop import START_MS, Workshop, workshop
@@ -34,6 +35,12 @@ async def _code(shop: Workshop, detail: Detail) -> bytes:
         return payload + check_digit(payload, CheckAlgorithm.LUHN)
     if detail != Detail.INACTIVE:
         await shop.change(rules.activate, card_id)
+    await _spoil(shop, detail, card_id, digits)
+    return digits
+
+
+async def _spoil(shop: Workshop, detail: Detail, card_id: bytes, digits: bytes) -> None:
+    """Do to an active card what makes its code judged so."""
     if detail == Detail.EXPIRED:
         shop.clock.advance(1)
     elif detail in (Detail.SUSPENDED, Detail.CLOSED):
@@ -44,10 +51,12 @@ async def _code(shop: Workshop, detail: Detail) -> bytes:
         await reissue(shop, card_id)
     elif detail == Detail.PROGRAM_STOPPED:
         await shop.programs.turn(shop.call(), "netcash", "stop", note="", etag="")
+    elif detail == Detail.FROZEN:
+        desk = Desk(shop)
+        await desk.freeze(await desk.over([card_id]))
     elif detail == Detail.INTEGRITY:
         (row,) = shop.database.rows("card", card_id=card_id)
         shop.database.put("card", row["rowid"], reference="forged")
-    return digits
 
 
 @pytest.mark.parametrize("detail", list(Detail))
@@ -77,7 +86,7 @@ async def test_a_row_that_is_gone_is_never_good(shop: Workshop, table: str) -> N
     (row,) = shop.database.rows(table)
     shop.database.delete(table, row["rowid"])
     (judgement,) = await shop.judge(code)
-    assert judgement == (Detail.UNKNOWN if table == "code" else Detail.INTEGRITY, None)
+    assert judgement[:2] == (Detail.UNKNOWN if table == "code" else Detail.INTEGRITY, None)
 
 
 async def test_a_closed_program_has_no_good_code(shop: Workshop) -> None:
@@ -106,7 +115,8 @@ async def test_another_programs_code_is_unknown(shop: Workshop) -> None:
     await shop.program()
     await shop.program("other")
     code = (await shop.issue(program="other")).codes[0].code.expose()
-    assert await shop.judge(code) == [(Detail.UNKNOWN, None)]
+    (judgement,) = await shop.judge(code)
+    assert judgement[:2] == (Detail.UNKNOWN, None)
 
 
 async def test_a_program_that_does_not_exist_holds_no_code(shop: Workshop) -> None:
@@ -263,7 +273,7 @@ async def test_what_is_on_its_way_shows_no_digest_and_no_payload(shop: Workshop)
     await shop.program()
     plan = CardPlan(payload=b"the holder's secret")
     prepared = await shop.parts.preparation.prepare("netcash", [plan])
-    row = prepared.cards[0].code_rows[0]
+    row = prepared.cards[0].new.code_rows[0]
     lookup = Lookup(check_digit_holds=True, digests=(row.digest,))
     shown = f"{prepared.cards} {row} {lookup} {plan}"
     digest = row.digest

@@ -31,6 +31,10 @@ class CountingStore:
         """Run short work that only reads."""
         return await self._inner.look(work)
 
+    async def settle(self) -> None:
+        """Wait for work that began earlier."""
+        await self._inner.settle()
+
     async def close(self) -> None:
         """Close the store beneath."""
         await self._inner.close()
@@ -56,6 +60,10 @@ class SilencedStore:
     async def look(self, work: Callable[[Transaction], T]) -> T:
         """Run short work that only reads."""
         return await self._inner.look(work)
+
+    async def settle(self) -> None:
+        """Wait for work that began earlier."""
+        await self._inner.settle()
 
     async def close(self) -> None:
         """Close the store beneath."""

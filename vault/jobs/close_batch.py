@@ -10,20 +10,24 @@ from vault.service import tally
 from vault.service.recorder import Scope
 from vault.service.select import intact
 
+BOX_SECONDS = 0.05
+
 
 class CloseBatch:
     """Walks a batch by position. The cursor is the next position; cards that are sold stay as they are."""
+
+    box_seconds = BOX_SECONDS
 
     def __init__(self, slot: int) -> None:
         """Count in the tally's ``slot``."""
         self._slot = slot
 
-    async def prepare(self, job: JobRow, cursor: int, limit: int) -> Step:
+    async def prepare(self, job: JobRow, limit: int) -> Step:
         """Nothing can be prepared: what a card is, is known in the transaction."""
-        return lambda scope: self._write(scope, job, cursor, limit)
+        return lambda scope: self._write(scope, job, limit)
 
-    def _write(self, scope: Scope, job: JobRow, cursor: int, limit: int) -> Chunk:
-        cards = scope.tx.cards.in_batch(job.subject, cursor, limit)
+    def _write(self, scope: Scope, job: JobRow, limit: int) -> Chunk:
+        cards = scope.tx.cards.in_batch(job.subject, job.cursor, limit)
         refused = [card for card in cards if not intact(scope.snapshot, "card", card)]
         if refused:
             raise IntegrityFailure("a card's row failed its integrity check", reason="ROW_TAG")
@@ -34,7 +38,7 @@ class CloseBatch:
         items = [
             Item(after.card_id, "DONE", before.tag, after.tag) for before, after in zip(unsold, closed, strict=True)
         ]
-        return Chunk(items, cursor=cursor + len(cards), done=len(closed), finished=len(cards) < limit)
+        return Chunk(items, cursor=job.cursor + len(cards), done=len(closed), finished=len(cards) < limit)
 
 
 def _close(card: CardRow) -> CardRow:

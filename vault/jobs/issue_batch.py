@@ -10,6 +10,8 @@ from vault.service.issue import CardPlan, Issuer, Prepared
 from vault.service.preparation import Preparation
 from vault.service.recorder import Recorder, Scope
 
+BOX_SECONDS = 0.05
+
 
 class IssueBatch:
     """Prepares a chunk's cards outside the transaction, and writes them in it.
@@ -17,15 +19,17 @@ class IssueBatch:
     The cursor is the next card's position.
     """
 
+    box_seconds = BOX_SECONDS
+
     def __init__(self, recorder: Recorder, preparation: Preparation, issuer: Issuer) -> None:
         self._recorder = recorder
         self._preparation = preparation
         self._issuer = issuer
 
-    async def prepare(self, job: JobRow, cursor: int, limit: int) -> Step:
-        """Make the cards from position ``cursor`` on, ``limit`` of them at most."""
+    async def prepare(self, job: JobRow, limit: int) -> Step:
+        """Make the cards from the cursor on, ``limit`` of them at most."""
         batch = await self._recorder.store.read(lambda tx: self._batch(self._recorder.scope(tx), job))
-        end = min(cursor + limit, cursor + self._preparation.most, job.total_count)
+        end = min(job.cursor + limit, job.cursor + self._preparation.most, job.total_count)
         plans = [
             CardPlan(
                 reference=batch.reference,
@@ -33,7 +37,7 @@ class IssueBatch:
                 batch_id=batch.batch_id,
                 batch_position=position,
             )
-            for position in range(cursor, end)
+            for position in range(job.cursor, end)
         ]
         prepared = await self._preparation.prepare(job.program, plans)
         return lambda scope: self._write(scope, job, prepared, end)

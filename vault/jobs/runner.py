@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from vault import log
 from vault.audit.event import Event
 from vault.errors import Unavailable, VaultError
+from vault.formats.v1.job_record_pb2 import JobSpec
 from vault.jobs.chunk import Chunk, Kind, Step
 from vault.model.rows import JobRow
 from vault.model.shape import SHAPES
@@ -25,15 +26,15 @@ _log = log.get(__name__)
 LEASE_SECONDS = 5.0
 WAIT_SECONDS = 1.0
 IDLE_SECONDS = 0.2
-BOX_SECONDS = 0.05
-"""How long one chunk's transaction should take."""
+SHORT_REST_SECONDS = 0.2
+"""A job that rests for longer between its chunks gives its lane to another one meanwhile."""
 
-FIRST_CHUNK = 200
+FIRST_CHUNK = 50
 LARGEST_CHUNK = 4000
 PATIENCE = 20
 """How often in a row a chunk may fail for want of the store before the lane gives its job back."""
 
-WAITING = frozenset({"PROGRAM_STOPPED"})
+WAITING = frozenset({"PROGRAM_STOPPED", "ISSUANCE_STOPPED"})
 """Reasons for which a job waits until they are gone, rather than fails."""
 
 
@@ -53,7 +54,8 @@ class Runner:
         self._random = random
         self._owner = random(16)
         self._seconds = seconds
-        self._limit = FIRST_CHUNK
+        self._limits: dict[int, int] = {}
+        self._begun = b""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set; a chunk that was begun is finished."""
@@ -84,15 +86,16 @@ class Runner:
 
     async def _work(self, job: JobRow, stop: asyncio.Event) -> None:
         kind = self._kinds[JobKind(job.kind)]
-        _log.info("job_begun", job=job.job_id.hex(), kind=JobKind(job.kind).name, cursor=job.cursor)
-        cursor, failures = job.cursor, 0
+        self._announce(job)
+        pause = _rest_seconds(job)
+        failures = 0
         while not stop.is_set():
             try:
-                step = await kind.prepare(job, cursor, self._limit)
-                chunk = await self._chunk(job, cursor, step)
-                if chunk is None or chunk.finished:
+                step = await kind.prepare(job, self._limits.get(job.kind, FIRST_CHUNK))
+                after = await self._chunk(job, step, kind.box_seconds)
+                if after is None or after.state == JobState.DONE:
                     break
-                cursor, failures = chunk.cursor, 0
+                job, failures = after, 0
             except Unavailable as error:
                 failures += 1
                 if failures > PATIENCE:
@@ -103,36 +106,47 @@ class Runner:
                 if error.reason not in WAITING:
                     await self._fail(job, error)
                     break
-                await self._wait(job, error)
+                _log.info("job_waits", job=job.job_id.hex(), reason=error.reason)
+                await self._rest(job, WAIT_SECONDS)
                 return
+            else:
+                if pause > SHORT_REST_SECONDS:
+                    await self._rest(job, pause)
+                    return
+                if pause:
+                    await rest(stop, pause)
         await self._release(job)
 
-    async def _chunk(self, job: JobRow, cursor: int, step: Step) -> Chunk | None:
-        """Do one chunk in its transaction; None when the job is no longer this lane's or no longer running."""
-        began = 0.0
+    def _announce(self, job: JobRow) -> None:
+        """Log that a job is begun, unless it only comes back from a rest."""
+        if self._begun != job.job_id:
+            self._begun = job.job_id
+            _log.info("job_begun", job=job.job_id.hex(), kind=JobKind(job.kind).name, cursor=job.cursor)
 
-        def work(scope: Scope) -> Recorded[Chunk | None]:
-            nonlocal began
+    async def _chunk(self, job: JobRow, step: Step, box_seconds: float) -> JobRow | None:
+        """Do one chunk in its transaction, and return the job as it is then.
+
+        None when the job is no longer this lane's, no longer running, or not where this lane saw it.
+        """
+        began, full = 0.0, True
+
+        def work(scope: Scope) -> Recorded[JobRow | None]:
+            nonlocal began, full
             began = self._seconds()
             held = self._held(scope, job)
-            if held is None or held.cursor != cursor:
+            if held is None or held.cursor != job.cursor:
                 return Recorded(None, _event(job, reason="LOST"))
             chunk = step(scope)
-            state = JobState.DONE if chunk.finished else JobState.RUNNING
-            changed = held._replace(
-                state=state,
-                cursor=chunk.cursor,
-                done_count=held.done_count + chunk.done,
-                finished_ms=scope.now_ms if chunk.finished else None,
-            )
-            scope.tx.jobs.update(scope.snapshot.tagger.tagged(SHAPES["job"], changed))
-            return Recorded(chunk, _event(job)._replace(items=chunk.items))
+            full = chunk.full
+            after = scope.snapshot.tagger.tagged(SHAPES["job"], _after(held, chunk, scope.now_ms))
+            scope.tx.jobs.update(after)
+            return Recorded(after, _event(job)._replace(items=chunk.items))
 
-        chunk = await self._recorder.record(work)
-        self._adapt(self._seconds() - began)
-        if chunk is not None and chunk.finished:
+        after = await self._recorder.record(work)
+        self._adapt(job.kind, box_seconds / max(self._seconds() - began, 1e-6), full=full)
+        if after is not None and after.state == JobState.DONE:
             _log.info("job_done", job=job.job_id.hex(), kind=JobKind(job.kind).name)
-        return chunk
+        return after
 
     def _held(self, scope: Scope, job: JobRow) -> JobRow | None:
         """Renew the lease and return the job as it is; None when another has it or it is no longer running."""
@@ -142,10 +156,10 @@ class Runner:
         scope.snapshot.tagger.verify(SHAPES["job"], held)
         return held
 
-    def _adapt(self, took: float) -> None:
-        """Let the next chunk be as large as fits the box, at most twice or half this one."""
-        factor = min(2.0, max(0.5, BOX_SECONDS / max(took, 1e-6)))
-        self._limit = min(LARGEST_CHUNK, max(1, int(self._limit * factor)))
+    def _adapt(self, kind: int, factor: float, *, full: bool) -> None:
+        """Let the kind's next chunk be as large as fits the box, at most twice or half this one."""
+        factor = min(2.0 if full else 1.0, max(0.5, factor))
+        self._limits[kind] = min(LARGEST_CHUNK, max(1, int(self._limits.get(kind, FIRST_CHUNK) * factor)))
 
     async def _fail(self, job: JobRow, error: VaultError) -> None:
         def work(scope: Scope) -> Recorded[bool]:
@@ -164,10 +178,15 @@ class Runner:
         if await self._recorder.record(work):
             _log.error("job_failed", problem=error.message, job=job.job_id.hex(), reason=error.reason)
 
-    async def _wait(self, job: JobRow, error: VaultError) -> None:
+    async def _rest(self, job: JobRow, seconds: float) -> None:
         """Let the job rest for a while, and this lane take another one."""
-        _log.info("job_waits", job=job.job_id.hex(), reason=error.reason)
-        await self._recorder.store.transact(lambda tx: tx.jobs.lease(self._owner, WAIT_SECONDS))
+
+        def work(tx: Transaction) -> None:
+            held = tx.jobs.get(job.job_id)
+            if held is not None and held.lease_owner == self._owner and held.state == JobState.RUNNING:
+                tx.jobs.lease(self._owner, seconds)
+
+        await self._recorder.store.transact(work)
         self._leave()
 
     async def _release(self, job: JobRow) -> None:
@@ -185,6 +204,26 @@ async def rest(stop: asyncio.Event, seconds: float) -> None:
     """Wait, but not when it is time to stop."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
+
+
+def _after(job: JobRow, chunk: Chunk, now_ms: int) -> JobRow:
+    """Return the job as a chunk leaves it, without its tag."""
+    return job._replace(
+        state=JobState.DONE if chunk.finished else JobState.RUNNING,
+        cursor=chunk.cursor,
+        total_count=job.total_count if chunk.total is None else chunk.total,
+        done_count=job.done_count + chunk.done,
+        error_count=job.error_count + chunk.errors,
+        last_error=chunk.last_error or job.last_error,
+        finished_ms=now_ms if chunk.finished else None,
+        progress=job.progress if chunk.progress is None else chunk.progress,
+        spec=job.spec if chunk.spec is None else chunk.spec,
+    )
+
+
+def _rest_seconds(job: JobRow) -> float:
+    """Return how long the job wants to rest between its chunks."""
+    return 0.0 if job.spec is None else JobSpec.FromString(job.spec).rest_ms / 1000
 
 
 def _event(job: JobRow, *, status: str = "OK", reason: str = "") -> Event:

@@ -9,7 +9,8 @@ class Call(NamedTuple):
     """What is known of a call when its servicer gets it.
 
     ``method`` is the full name, such as ``vault.v1.CardService/GetCard``; ``request_id`` the 16 bytes of the
-    request's UUID, None where it has none; ``body`` the message's bytes as received, which may hold a code.
+    request's UUID, None where it has none; ``body`` the message's bytes as received, which may hold a code;
+    ``programs`` are those that the request names.
     """
 
     principal: str
@@ -18,6 +19,7 @@ class Call(NamedTuple):
     correlation_id: str
     request_id: bytes | None
     body: bytes
+    programs: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Call {self.method} by {self.principal}, correlation id {self.correlation_id}>"

@@ -61,11 +61,12 @@ class Batches:
         Raises:
             InvalidInput: The expiry is not in the future.
             NotFound: There is no such program or recipient.
-            FailedPrecondition: The program is stopped or closed, or has no room for so many codes.
+            FailedPrecondition: The program is stopped or closed, an incident has stopped issuance in it, or it
+                has no room for so many codes.
         """
 
         def work(scope: Scope) -> Recorded[BatchView]:
-            row = scope.snapshot.running_program(program)
+            row = scope.snapshot.issuing_program(program)
             recipient_of(scope, program, plan.recipient)
             if plan.expires_ms is not None and plan.expires_ms <= scope.now_ms:
                 raise InvalidInput("the expiry is not in the future", reason="EXPIRY_PAST", field="expire_time")
@@ -95,7 +96,7 @@ class Batches:
             batch = batch_of(scope, program, batch_id)
             return Recorded(_view(scope, batch), _event(call, batch))
 
-        return await self._recorder.record(work)
+        return await self._recorder.record(work, call)
 
     async def page(self, call: Call, program: str, before: tuple[int, bytes] | None, limit: int) -> list[BatchView]:
         """Return up to ``limit`` batches, newest first, that come after ``before`` (created_ms, batch_id).
@@ -112,7 +113,7 @@ class Batches:
                 scope.snapshot.tagger.verify(SHAPES["batch"], row)
             return Recorded([_view(scope, row) for row in rows], event_of(call, program=program))
 
-        return await self._recorder.record(work)
+        return await self._recorder.record(work, call)
 
     async def cancel(self, call: Call, program: str, batch_id: bytes, etag: str, *, validate_only: bool) -> Ended:
         """Stop a batch that was not acknowledged; a job closes the cards issued so far.

@@ -15,9 +15,10 @@ from vault.audit.event import Event
 from vault.errors import FailedPrecondition, Unavailable
 from vault.model.rows import KeyUseRow
 from vault.model.shape import SHAPES
-from vault.model.states import KeyPurpose, KeyState
+from vault.model.states import KeyPurpose
 from vault.service.catalogue import Snapshot
 from vault.service.keys import KeyMaker, fresh_use
+from vault.service.promotion import Promotion
 from vault.service.recorder import Recorder, Scope
 
 BLOCK = 1 << 20
@@ -33,7 +34,7 @@ class WrapBudget:
     def __init__(self, recorder: Recorder, keys: KeyMaker, bound: int) -> None:
         """Keep to ``bound`` wrappings per key version, at most 2^32."""
         self._recorder = recorder
-        self._keys = keys
+        self._promotion = Promotion(recorder, keys)
         self.bound = bound
         self._left: dict[tuple[str, int], int] = {}
         self._lock = threading.Lock()  # cards are prepared in several threads
@@ -83,27 +84,11 @@ class WrapBudget:
         else:
             snapshot.tagger.verify(SHAPES["key_use"], use)
         if use.reserved + block > self.bound:
-            version += 1
-            use = self._roll(scope, program, version)
+            version = self._promotion.promote(scope, KeyPurpose.WRAPPING, program).version
+            self._recorder.write(
+                scope, Event("vault/RollKey", program=program, subject=f"wrapping/{version}", reason="BOUND_REACHED")
+            )
+            use = fresh_use(snapshot.tagger, program, version)
         use = use._replace(reserved=use.reserved + block)
         tx.keys.put_use(snapshot.tagger.tagged(SHAPES["key_use"], use))
         return version, block
-
-    def _roll(self, scope: Scope, program: str, version: int) -> KeyUseRow:
-        """Deactivate the active key-encryption key and make the next one."""
-        snapshot, tx = scope.snapshot, scope.tx
-        (active,) = (
-            row
-            for row in snapshot.key_rows
-            if row.purpose == KeyPurpose.WRAPPING and row.program == program and row.state == KeyState.ACTIVE
-        )
-        shape = SHAPES["key_version"]
-        ended = active._replace(state=KeyState.DEACTIVATED, deactivated_ms=scope.now_ms)
-        tx.keys.update(snapshot.tagger.tagged(shape, ended))
-        row = self._keys.row(snapshot.vault_id, KeyPurpose.WRAPPING, program, version, scope.now_ms, self._keys.draw())
-        tx.keys.insert([snapshot.tagger.tagged(shape, row)])
-        self._recorder.catalogue.bump(tx)
-        self._recorder.write(
-            scope, Event("vault/RollKey", program=program, subject=f"wrapping/{version}", reason="BOUND_REACHED")
-        )
-        return fresh_use(snapshot.tagger, program, version)

@@ -56,7 +56,7 @@ class Cards:
             event = event_of(call, program=program)._replace(items=[Item(view.row.card_id, "OK")])
             return Recorded(view, event)
 
-        return await self._recorder.record(work)
+        return await self._recorder.record(work, call)
 
     async def page(self, call: Call, program: str, wanted: CardFilter, after: bytes, limit: int) -> list[CardView]:
         """Return up to ``limit`` cards with ids after ``after``, by id.
@@ -73,9 +73,9 @@ class Cards:
             )
             return _views(scope, rows)
 
-        views = await self._recorder.store.read(lambda tx: look(self._recorder.scope(tx)))
+        views = await self._recorder.listed(look)
         event = event_of(call, program=program)._replace(items=[Item(view.row.card_id, "OK") for view in views])
-        return await self._recorder.record(lambda _: Recorded(views, event))
+        return await self._recorder.record(lambda _: Recorded(views, event), call)
 
     async def statuses(self, call: Call, program: str, selectors: Sequence[Selector]) -> list[CardStatus]:
         """Return what may be done with each card, in the selectors' order.
@@ -94,7 +94,8 @@ class Cards:
                     statuses.append(CardStatus(None))
                     continue
                 over = expired(card, scope.now_ms)
-                statuses.append(CardStatus(card, over, running and card.state == CardState.ACTIVE and not over))
+                free = running and not scope.snapshot.holds.keeps(card)
+                statuses.append(CardStatus(card, over, free and card.state == CardState.ACTIVE and not over))
             items = [
                 Item(selected.card_id, selected.outcome.name)
                 for selected in found
@@ -102,7 +103,7 @@ class Cards:
             ]
             return Recorded(statuses, event_of(call, program=program)._replace(items=items))
 
-        return await self._recorder.record(work)
+        return await self._recorder.record(work, call)
 
 
 def _views(scope: Scope, rows: Sequence[CardRow]) -> list[CardView]:

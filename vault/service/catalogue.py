@@ -1,9 +1,9 @@
-"""Programs and keys in memory, as of the transaction that asks.
+"""Programs, keys and what incidents have in force, in memory, as of the transaction that asks.
 
 1. ``at`` compares the catalogue number inside the caller's transaction, so what it returns is never older than
    that transaction's own snapshot.
-2. Rows whose tag does not hold are refused: a forged program or key version stops the whole catalogue, loudly,
-   rather than being left out.
+2. Rows whose tag does not hold are refused: a forged program, key version, incident, hold or block stops the
+   whole catalogue, loudly, rather than being left out (see also ``measures``).
 3. A snapshot is immutable; work may keep it and compare it later.
 """
 
@@ -15,18 +15,21 @@ from vault.crypto.keyring import Key, Keyring, key_context
 from vault.crypto.rowtag import Tagger
 from vault.custody.protocol import Custody
 from vault.errors import FailedPrecondition, IntegrityFailure, NotFound
+from vault.model.incident_rows import BlockRow, IncidentRow
 from vault.model.rows import KeyVersionRow, ProgramRow
 from vault.model.shape import SHAPES
 from vault.model.states import KeyState, ProgramState
 from vault.secret import Secret
 from vault.service.decoy import Decoys, make_decoys
+from vault.service.holds import Holds
+from vault.service.measures import Measures, MeasuresReader
 from vault.stores.protocol import Transaction
 
 _STATES = frozenset(KeyState)
 
 
 class Snapshot(NamedTuple):
-    """Programs and keys at one catalogue number."""
+    """Programs, keys and what is in force at one catalogue number."""
 
     number: int
     vault_id: bytes
@@ -35,6 +38,30 @@ class Snapshot(NamedTuple):
     keyring: Keyring
     tagger: Tagger
     decoys: Decoys
+    measures: Measures = Measures()
+
+    @property
+    def holds(self) -> Holds:
+        """Every hold that holds."""
+        return self.measures.holds
+
+    @property
+    def incidents(self) -> Mapping[bytes, IncidentRow]:
+        """Every incident that is not closed; its ``card_count`` and ``revision`` may be of some moments ago."""
+        return self.measures.incidents
+
+    @property
+    def blocks(self) -> tuple[BlockRow, ...]:
+        """Every block, by program and principal."""
+        return self.measures.blocks
+
+    def check_principal(self, principal: str, *programs: str) -> None:
+        """Accept a principal that is blocked neither for all programs nor for one of these.
+
+        Raises:
+            PermissionDenied: PRINCIPAL_BLOCKED: it is.
+        """
+        self.measures.check_principal(principal, programs)
 
     def program(self, program: str) -> ProgramRow:
         """Return a program.
@@ -57,6 +84,19 @@ class Snapshot(NamedTuple):
         row = self.open_program(program)
         if row.state != ProgramState.ACTIVE:
             raise FailedPrecondition(f"program {program!r} is stopped", reason="PROGRAM_STOPPED")
+        return row
+
+    def issuing_program(self, program: str) -> ProgramRow:
+        """Return a program in which cards may be issued.
+
+        Raises:
+            NotFound: There is none of this id.
+            FailedPrecondition: It is stopped or closed, or an incident has stopped issuance (ISSUANCE_STOPPED).
+        """
+        row = self.running_program(program)
+        if self.holds.stops_issuance(program):
+            message = f"an incident has stopped issuance in program {program!r}"
+            raise FailedPrecondition(message, reason="ISSUANCE_STOPPED")
         return row
 
     def open_program(self, program: str) -> ProgramRow:
@@ -86,6 +126,7 @@ class Catalogue:
         self._on_load = on_load
         self._snapshot: Snapshot | None = None
         self._unwrapped: dict[bytes, Secret] = {}
+        self._measures = MeasuresReader()
 
     @property
     def latest(self) -> Snapshot | None:
@@ -97,7 +138,7 @@ class Catalogue:
 
         Raises:
             FailedPrecondition: The vault is not initialised.
-            IntegrityFailure: A program's or key's row is not what the vault wrote, or the root key is not the one.
+            IntegrityFailure: One of the rows is not what the vault wrote, or the root key is not the one.
         """
         number = tx.vault.catalogue_number()
         snapshot = self._snapshot
@@ -108,7 +149,7 @@ class Catalogue:
         return snapshot
 
     def bump(self, tx: Transaction) -> None:
-        """Tell every process that programs or keys have changed; a snapshot of work that fails is forgotten."""
+        """Tell every process that something has changed; a snapshot of work that fails is forgotten."""
         tx.vault.bump_catalogue()
         tx.on_failure(self._forget)
 
@@ -131,11 +172,19 @@ class Catalogue:
         for program in programs.values():
             tagger.verify(SHAPES["program"], program)
         return Snapshot(
-            number, vault.vault_id, MappingProxyType(programs), key_rows, keyring, tagger, make_decoys(tagger)
+            number,
+            vault.vault_id,
+            MappingProxyType(programs),
+            key_rows,
+            keyring,
+            tagger,
+            make_decoys(tagger),
+            self._measures.read(tx, tagger),
         )
 
     def _unwrap(self, vault_id: bytes, rows: Iterable[KeyVersionRow]) -> list[Key]:
         keys = []
+        unwrapped: dict[bytes, Secret] = {}
         for row in rows:
             if row.state not in _STATES:
                 raise IntegrityFailure("a key version has a state that there is not", reason="KEY_VERSION")
@@ -145,6 +194,8 @@ class Catalogue:
             known = context + row.wrapped_key
             secret = self._unwrapped.get(known)
             if secret is None:
-                secret = self._unwrapped[known] = self._custody.unwrap(row.wrapped_key, context)
+                secret = self._custody.unwrap(row.wrapped_key, context)
+            unwrapped[known] = secret
             keys.append(Key(row.purpose, row.program, row.version, KeyState(row.state), secret))
+        self._unwrapped = unwrapped  # a key that was destroyed is forgotten
         return keys

@@ -5,7 +5,7 @@ all changes share stands here: finding, checking rows and etags, revisions, tags
 the event and the retry.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from vault.audit.event import Item
@@ -24,6 +24,9 @@ Each = Callable[[int, CardRow], CardRow | ChangeOutcome]
 
 Rule = Callable[[Scope], Each]
 """Begins a rule in a scope; work may run more than once, so a rule keeps nothing from one run to the next."""
+
+Beside = Callable[[Scope, Mapping[int, bytes]], None]
+"""Writes what belongs to a change in its transaction, given the ids of the cards that changed by their positions."""
 
 
 class Change(NamedTuple):
@@ -45,6 +48,7 @@ class Order(NamedTuple):
     note: str = ""
     validate_only: bool = False
     needs_running: bool = False
+    beside: Beside | None = None
 
 
 class Changes:
@@ -82,7 +86,8 @@ class Changes:
         each = order.rule(scope)
         wanted = [_wanted(each, place, item) for place, item in enumerate(found)]
         changes, items, rows, delta = [], [], [], 0
-        for selected, want in zip(found, wanted, strict=True):
+        changed_ids: dict[int, bytes] = {}
+        for place, (selected, want) in enumerate(zip(found, wanted, strict=True)):
             card, outcome = selected.card, selected.outcome
             before = after = b""
             if isinstance(want, ChangeOutcome):
@@ -93,6 +98,7 @@ class Changes:
                 if not order.validate_only:
                     before, after = card.tag, changed.tag
                     rows.append(changed)
+                    changed_ids[place] = changed.card_id
                 card = changed
             changes.append(
                 Change(outcome, selected.card_id)
@@ -103,6 +109,8 @@ class Changes:
         if not order.validate_only:
             scope.tx.cards.update(rows)
             tally.change(scope, order.program, self._slot, delta)
+            if order.beside is not None:
+                order.beside(scope, changed_ids)
         event = event_of(call, program=order.program, reason="VALIDATE_ONLY" if order.validate_only else "")
         return Recorded(changes, event._replace(items=items, note=order.note))
 

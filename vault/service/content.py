@@ -29,7 +29,16 @@ from vault.service.catalogue import Snapshot
 from vault.stores.protocol import Transaction
 
 PAGE_ROWS: Final = 1000
-"""Rows at once; with the largest records these are 64 MiB."""
+"""Rows at once, at most."""
+
+PAGE_BYTES: Final = 4 * 1024 * 1024
+"""About how many bytes of rows at once, where they are large, such as records and the events of whole chunks."""
+
+FIRST_ROWS: Final = 64
+"""Rows at once to begin with, as nobody knows yet how large they are."""
+
+NAMED_ROWS: Final = 100
+"""How many of the rows that are not what the vault wrote are named."""
 
 Watch = Callable[[str, int, int], None]
 """Told of a stage's name, how many rows are done, and how many there are."""
@@ -64,13 +73,40 @@ class Content(NamedTuple):
         return {table: content.rows for table, content in self.tables.items()}
 
 
+class Forged:
+    """The rows that are not what the vault wrote: how many they are, and what is wrong with the first of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[str] = []
+
+    def add(self, problem: str) -> None:
+        """Take one down."""
+        self.count += 1
+        if len(self.first) < NAMED_ROWS:
+            self.first.append(problem)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in words; empty where nothing is."""
+        return f"rows not as the vault wrote them: {self.count}; the first: {self.first[0]}" if self.count else ""
+
+
 class Survey:
     """Takes the rows of one table, in the order of its key, and sums them up."""
 
-    def __init__(self, shape: Shape, snapshot: Snapshot | None) -> None:
-        """Begin a table; its rows are verified by a snapshot's keys, or not at all without one."""
+    def __init__(self, shape: Shape, snapshot: Snapshot | None, forged: Forged | None = None) -> None:
+        """Begin a table.
+
+        Args:
+            shape: The table.
+            snapshot: The keys to verify rows by; None to verify nothing.
+            forged: Takes down the rows that are not what the vault wrote; None to raise at the first.
+        """
         self._shape = shape
         self._snapshot = snapshot
+        self._forged = forged
+        self._columns = frozenset(shape.columns)
         self._count = 0
         self._sum = hashlib.sha256(encode((shape.table, *shape.columns)))
         self._writer = b""
@@ -81,48 +117,67 @@ class Survey:
         """Take the next rows.
 
         Raises:
-            IntegrityFailure: ROW_TAG or AUDIT_EVENT: one is not what the vault wrote.
+            IntegrityFailure: ROW_TAG or AUDIT_EVENT: one is not what the vault wrote, and nobody takes it down.
         """
         self._count += len(rows)
         self._sum.update(b"".join(map(encode, rows)))
         if self._snapshot is None:
             return
-        if "tag" in self._shape.columns:
-            verify = self._snapshot.tagger.verify
-            for row in rows:
-                verify(self._shape, row)
-        elif self._shape.row is AuditEventRow:
-            for row in rows:
-                self._follow(row, self._snapshot)
+        for row in rows:
+            try:
+                self._verify(row, self._snapshot)
+            except IntegrityFailure as error:
+                if self._forged is None:
+                    raise
+                self._forged.add(error.message)
 
     def result(self) -> TableContent:
         """Return the sum of the rows taken."""
         return TableContent(self._count, self._sum.digest())
 
+    def _verify(self, row: Any, snapshot: Snapshot) -> None:
+        if "tag" in self._columns:
+            snapshot.tagger.verify(self._shape, row)
+        elif self._shape.row is AuditEventRow:
+            self._follow(row, snapshot)
+
     def _follow(self, row: AuditEventRow, snapshot: Snapshot) -> None:
         if row.writer_id != self._writer:
             self._writer, self._link, self._counter = row.writer_id, chain.GENESIS, 0
+        before, count = self._link, self._counter + 1
+        # What follows hangs on the event as it stands here, so a chain that is broken once is told once.
+        self._link, self._counter = row.chain[4:], row.counter
         version = int.from_bytes(row.chain[:4], "big")
         key = snapshot.keyring.get(KeyPurpose.AUDIT_CHAIN, "", version)
-        self._link = chain.advance(key.secret, self._link, row.event)
-        self._counter += 1
+        link = chain.advance(key.secret, before, row.event)
         event = decode(row.event)
         copies = (event.writer_id, event.counter, event.time_ms, event.program)
-        if row.chain[4:] != self._link or row.counter != self._counter or copies != tuple(row[:4]):
+        if row.chain[4:] != link or row.counter != count or copies != tuple(row[:4]):
             message = f"the audit log is not what the vault wrote: writer {row.writer_id.hex()}, event {row.counter}"
             raise IntegrityFailure(message, reason="AUDIT_EVENT")
 
 
 def pages(tx: Transaction, shape: Shape) -> Iterator[list[Any]]:
-    """Yield a table's rows in the order of its key, at most ``PAGE_ROWS`` at once."""
+    """Yield a table's rows in the order of its key, at most ``PAGE_ROWS`` and about ``PAGE_BYTES`` at once."""
     after = None
+    limit = FIRST_ROWS
     places = [shape.columns.index(name) for name in shape.key]
-    while rows := tx.tables.page(shape, after, PAGE_ROWS):
-        yield rows
+    while rows := tx.tables.page(shape, after, limit):
         after = tuple(rows[-1][place] for place in places)
+        size = sum(len(value) for row in rows for value in row if isinstance(value, bytes))
+        limit = max(1, min(PAGE_ROWS, 4 * limit, PAGE_BYTES * len(rows) // max(1, size)))
+        yield rows
 
 
-def survey(tx: Transaction, snapshot: Snapshot | None, watch: Watch, stage: str, total: int | None = None) -> Content:
+def survey(  # noqa: PLR0913  what is told to whom
+    tx: Transaction,
+    snapshot: Snapshot | None,
+    watch: Watch,
+    stage: str,
+    total: int | None = None,
+    *,
+    forged: Forged | None = None,
+) -> Content:
     """Sum up everything that a transaction sees, and verify it where a snapshot has the keys.
 
     Args:
@@ -131,16 +186,17 @@ def survey(tx: Transaction, snapshot: Snapshot | None, watch: Watch, stage: str,
         watch: Told of the rows done.
         stage: What it is told that is being done.
         total: How many rows there are; counted where it is not known.
+        forged: Takes down the rows that are not what the vault wrote; None to raise at the first.
 
     Raises:
-        IntegrityFailure: ROW_TAG or AUDIT_EVENT: a row is not what the vault wrote.
+        IntegrityFailure: ROW_TAG or AUDIT_EVENT: a row is not what the vault wrote, and nobody takes it down.
     """
     if total is None:
         total = sum(tx.tables.count(shape) for shape in SHAPES.values())
     done = 0
     tables = {}
     for table, shape in SHAPES.items():
-        table_survey = Survey(shape, snapshot)
+        table_survey = Survey(shape, snapshot, forged)
         for rows in pages(tx, shape):
             table_survey.add(rows)
             done += len(rows)

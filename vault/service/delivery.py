@@ -28,12 +28,13 @@ class Delivery(NamedTuple):
 
 
 class OpenedCode(NamedTuple):
-    """A code in hand, on its way out; ``card_id`` is 16 bytes."""
+    """A code in hand, on its way out; ``card_id`` is 16 bytes, ``superseded_serial`` empty for a first issue."""
 
     card_id: bytes
     serial: str
     code: Code
     expires_ms: int | None
+    superseded_serial: str = ""
 
 
 def check_delivery(scope: Scope, program: ProgramRow, delivery: Delivery) -> RecipientRow | None:
@@ -96,7 +97,12 @@ def open_codes(scope: Scope, generations: Mapping[bytes, int]) -> dict[bytes, tu
 def entry(code: OpenedCode) -> bytes:
     """Return the framed ``PackageEntry`` of a code."""
     expiry = 0 if code.expires_ms is None else code.expires_ms // 1000
-    message = PackageEntry(serial=code.serial, code=code.code.expose().decode(), expire_time_seconds=expiry)
+    message = PackageEntry(
+        serial=code.serial,
+        code=code.code.expose().decode(),
+        expire_time_seconds=expiry,
+        superseded_serial=code.superseded_serial,
+    )
     return frame(message.SerializeToString())
 
 

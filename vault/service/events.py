@@ -6,8 +6,8 @@ from vault.audit.event import decode
 from vault.errors import IntegrityFailure
 from vault.formats.v1.audit_event_pb2 import AuditEvent
 from vault.policy.call import Call
-from vault.service.recorder import Recorded, Recorder, event_of
-from vault.stores.protocol import AuditPlace, Transaction
+from vault.service.recorder import Recorded, Recorder, Scope, event_of
+from vault.stores.records import AuditPlace
 
 FOREVER_MS = 1 << 62
 
@@ -42,8 +42,8 @@ class Events:
             IntegrityFailure: An event cannot be read, or is not the one that its row says.
         """
 
-        def look(tx: Transaction) -> list[EventView]:
-            rows = tx.audit.page(wanted.program, wanted.start_ms, wanted.end_ms, after, limit)
+        def look(scope: Scope) -> list[EventView]:
+            rows = scope.tx.audit.page(wanted.program, wanted.start_ms, wanted.end_ms, after, limit)
             views = []
             for row in rows:
                 event = decode(row.event)
@@ -53,5 +53,6 @@ class Events:
                 views.append(EventView(row.event, event, row.chain[4:], place))
             return views
 
-        views = await self._recorder.store.read(look)
-        return await self._recorder.record(lambda _: Recorded(views, event_of(call, program=wanted.program or "")))
+        views = await self._recorder.listed(look)
+        event = event_of(call, program=wanted.program or "")
+        return await self._recorder.record(lambda _: Recorded(views, event), call)

@@ -5,19 +5,18 @@
    from wherever, they are asked for.
 2. An export's event is durable before its first byte leaves; its manifest is durable before it is answered.
 3. Memory does not grow with the batch: entries are opened, sealed and sent in slices.
+4. A slice leaves only while its cards are free of holds and the caller is not blocked: an export that a freeze
+   or a block has cut short is resumed once that is lifted.
 
-A package is made again from its beginning to resume at an offset, because each chunk's encryption depends on
-the one before: what is skipped costs the opening of its codes, about 10 µs each, and no traffic.
+How a package is streamed, and resumed at an offset, stands in ``packing``.
 """
 
-import hashlib
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import NamedTuple
 
 from vault.crypto.envelope import Place, unwrap, wrap
-from vault.crypto.package import PackageWriter, begin, package_size
-from vault.errors import FailedPrecondition, IntegrityFailure, InvalidInput
+from vault.crypto.package import begin
+from vault.errors import FailedPrecondition, IntegrityFailure
 from vault.model.rows import BatchRow
 from vault.model.shape import SHAPES
 from vault.model.states import BatchState
@@ -26,20 +25,14 @@ from vault.secret import Secret
 from vault.service.batches import batch_of, put_batch
 from vault.service.budget import WrapBudget
 from vault.service.delivery import OpenedCode, entry, open_codes, recipient_of
+from vault.service.packing import Contents, Manifest, check_offset, pack
 from vault.service.preparation import until_fresh
 from vault.service.recorder import Recorded, Recorder, Scope, event_of
+from vault.service.select import check_not_on_hold
 from vault.stores.protocol import Transaction
 
 SLICE = 2000
 """Cards opened at a time."""
-
-
-class Manifest(NamedTuple):
-    """What a package holds."""
-
-    entries: int
-    size: int
-    sha256: bytes
 
 
 class Export:
@@ -57,40 +50,28 @@ class Export:
 
         Raises:
             NotFound: There is no such program or batch.
-            FailedPrecondition: The batch is not ready, or was acknowledged.
+            FailedPrecondition: The batch is not ready, or was acknowledged, or a card of it is on hold.
+            PermissionDenied: The caller is blocked, be it meanwhile.
             InvalidInput: The offset is beyond the end.
             IntegrityFailure: A row is not what the vault wrote.
         """
 
         async def attempt() -> tuple[BatchRow, Secret]:
             await self._budget.reserve(program, 1)
-            return await self._recorder.record(lambda scope: self._begin(scope, call, program, batch_id, offset))
+            return await self._recorder.record(lambda scope: self._begin(scope, call, program, batch_id, offset), call)
 
         batch, key = await until_fresh(attempt)
         if batch.package_head is None:
             raise IntegrityFailure("the package's head is missing", reason="PACKAGE_HEAD")
-        writer = PackageWriter(batch.package_head, key)
-        digest = hashlib.sha256()
-        position = sent = 0
-        size = 0
-        while position < batch.card_count:
-            entries = await self._recorder.store.read(partial(self._slice, batch, position))
-            position += SLICE
-            if not size:
-                size = package_size(_plain_size(batch, entries))
-                _check_offset(offset, size)
-                yield size
-            for piece in (writer.write(entries), writer.finish() if position >= batch.card_count else b""):
-                digest.update(piece)
-                wanted = piece[max(0, offset - sent) :]
-                sent += len(piece)
-                if wanted:
-                    yield wanted
-        manifest = Manifest(batch.card_count, sent, digest.digest())
-        if sent != size:
-            raise IntegrityFailure("the package has not the size it should have", reason="PACKAGE_SIZE")
-        await self._recorder.record(lambda scope: self._end(scope, call, batch, manifest))
-        yield manifest
+        contents = Contents(batch.card_count, self._slices(call, batch), partial(_plain_size, batch))
+        async for part in pack(batch.package_head, key, contents, offset):
+            if isinstance(part, Manifest):
+                await self._recorder.record(partial(self._end, call=call, begun=batch, manifest=part), call)
+            yield part
+
+    async def _slices(self, call: Call, batch: BatchRow) -> AsyncIterator[bytes]:
+        for position in range(0, batch.card_count, SLICE):
+            yield await self._recorder.store.read(partial(self._slice, call, batch, position))
 
     def _begin(
         self, scope: Scope, call: Call, program: str, batch_id: bytes, offset: int
@@ -99,8 +80,10 @@ class Export:
         if batch.state != BatchState.READY:
             name = BatchState(batch.state).name
             raise FailedPrecondition(f"the batch is {name.lower()}", reason=f"BATCH_{name}")
+        if scope.snapshot.holds.covers_batch(program, batch_id):
+            raise FailedPrecondition("the batch is on hold", reason="CARD_ON_HOLD")
         if batch.manifest_size is not None:
-            _check_offset(offset, batch.manifest_size)
+            check_offset(offset, batch.manifest_size)
         place = _place(batch)
         if batch.package_head is None or batch.wrapped_package_key is None:
             recipient = recipient_of(scope, program, batch.recipient)
@@ -117,14 +100,16 @@ class Export:
         )
         return Recorded((batch, key), event)
 
-    def _slice(self, batch: BatchRow, position: int, tx: Transaction) -> bytes:
+    def _slice(self, call: Call, batch: BatchRow, position: int, tx: Transaction) -> bytes:
         """Return the framed entries of the cards at a position and after."""
         scope = self._recorder.scope(tx)
+        scope.snapshot.check_principal(call.principal, batch.program)
         cards = tx.cards.in_batch(batch.batch_id, position, SLICE)
         if [card.batch_position for card in cards] != list(range(position, min(position + SLICE, batch.card_count))):
             raise IntegrityFailure("cards of the batch are missing", reason="CARD_MISSING")
         for card in cards:  # a card moved here from another batch would give its code to this one's recipient
             scope.snapshot.tagger.verify(SHAPES["card"], card)
+        check_not_on_hold(scope, cards)
         opened = open_codes(scope, {card.card_id: 1 for card in cards})
         return b"".join(entry(OpenedCode(card.card_id, *opened[card.card_id], batch.expires_ms)) for card in cards)
 
@@ -152,11 +137,6 @@ class Export:
 
 def _place(batch: BatchRow) -> Place:
     return Place("batch", "wrapped_package_key", batch.program, batch.batch_id, 0)
-
-
-def _check_offset(offset: int, size: int) -> None:
-    if offset > size:
-        raise InvalidInput("the offset is beyond the package's end", reason="OFFSET", field="offset")
 
 
 def _plain_size(batch: BatchRow, first: bytes) -> int:

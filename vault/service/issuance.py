@@ -1,8 +1,8 @@
 """Issuing up to 1,000 cards at once.
 
 A retry opens the codes again for the same caller, as a delivery of its own in the audit log. It is refused once
-a card has changed, be it that it was sold (and perhaps given back) or has a new code: by then someone else may hold
-it, and whoever asks again should reveal or re-issue on purpose.
+a card has changed, be it that it was sold (and perhaps given back) or has a new code: by then someone else may
+hold it, and whoever asks again should reveal or re-issue on purpose. It is refused too while a card is on hold.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from vault.service.delivery import Delivered, Delivery, OpenedCode, Random, chec
 from vault.service.issue import CardPlan, Issuer, Prepared
 from vault.service.preparation import Preparation, until_fresh
 from vault.service.recorder import Recorded, Recorder, Replay, Scope, event_of
-from vault.service.select import verified_cards
+from vault.service.select import check_not_on_hold, verified_cards
 from vault.service.tally import take_room
 
 
@@ -43,8 +43,9 @@ class Issuance:
         Raises:
             InvalidInput: An expiry is not in the future.
             NotFound: There is no such program or recipient.
-            FailedPrecondition: The program is stopped or closed, does not deliver in clear, has no room under its
-                guess odds, or this is a retry that comes after the cards have moved on.
+            FailedPrecondition: The program is stopped or closed, an incident has stopped issuance in it, it
+                does not deliver in clear, has no room under its guess odds, or this is a retry that comes after
+                the cards have moved on or were put on hold.
             AlreadyExists: The request id was used for another request.
         """
 
@@ -62,7 +63,7 @@ class Issuance:
     def _issue(self, scope: Scope, call: Call, prepared: Prepared | None, delivery: Delivery) -> Recorded[Issued]:
         if prepared is None:
             raise Unavailable("the request was swept meanwhile; try again", reason="STALE")
-        program = scope.snapshot.running_program(prepared.program)
+        program = scope.snapshot.issuing_program(prepared.program)
         recipient = check_delivery(scope, program, delivery)
         take_room(scope, program, len(prepared.cards))
         cards = self._issuer.claim(scope, prepared)
@@ -84,6 +85,7 @@ class Issuance:
                     "cards of this request have changed since; their codes are not delivered again",
                     reason="DELIVERY_PASSED",
                 )
+        check_not_on_hold(scope, cards.values())
         opened = open_codes(scope, dict.fromkeys(ids, 1))
         codes = [OpenedCode(card_id, *opened[card_id], cards[card_id].expires_ms) for card_id in ids]
         event = self._event(call, program, delivery)._replace(items=[Item(card_id, "DONE") for card_id in ids])

@@ -4,10 +4,12 @@ The rules, in order:
 
 1. A code counts only if its row's tag holds, its card's tag holds, and its generation is the card's.
 2. Its program runs.
-3. Its card is active and has not expired.
+3. Its card is not on hold, be it frozen by an incident or contested.
+4. Its card is active and has not expired.
 
 Equal work: where no row was found, a decoy of the same shape, with a tag that holds, is checked in its place,
-so that codes that are unknown, superseded, inactive or good all cost the same look-ups and the same MACs.
+so that codes that are unknown, superseded, frozen, inactive or good all cost the same look-ups, the same MACs
+and the same search through holds.
 """
 
 from collections.abc import Mapping
@@ -34,18 +36,23 @@ BY_STATE: Mapping[int, Detail] = {
 
 
 class Judgement(NamedTuple):
-    """The answer for one code; ``card`` is None where none was found or its rows are not to be trusted."""
+    """The answer for one code; ``card`` is None where none was found or its rows are not to be trusted.
+
+    ``generation`` is the code's, 0 without a card.
+    """
 
     detail: Detail
     card: CardRow | None = None
+    generation: int = 0
 
 
 class Found(NamedTuple):
-    """What was found for one code."""
+    """What was found for one code; ``program`` is one that was asked, for where nothing was found."""
 
     check_digit_holds: bool
     code: CodeRow | None
     card: CardRow | None
+    program: str = ""
 
 
 _CODE, _CARD = SHAPES["code"], SHAPES["card"]
@@ -54,7 +61,10 @@ _CODE, _CARD = SHAPES["code"], SHAPES["card"]
 def judge(snapshot: Snapshot, found: Found, now_ms: int) -> Judgement:
     """Judge one code."""
     code, card, decoys = found.code, found.card, snapshot.decoys
-    intact = _holds(snapshot, decoys.code if code is None else code, decoys.card if card is None else card)
+    present = decoys.card if card is None else card
+    intact = _holds(snapshot, decoys.code if code is None else code, present)
+    program = found.program if card is None else card.program
+    on_hold = snapshot.holds.cover(program, present.card_id, present.batch_id)
     if code is None:
         return Judgement(Detail.UNKNOWN if found.check_digit_holds else Detail.CHECK_DIGIT)
     if card is None:
@@ -63,13 +73,16 @@ def judge(snapshot: Snapshot, found: Found, now_ms: int) -> Judgement:
     if not intact:
         return Judgement(Detail.INTEGRITY)
     if code.generation != card.generation:
-        return Judgement(Detail.SUPERSEDED, card)
-    return Judgement(_of_card(snapshot.programs[card.program], card, now_ms), card)
+        return Judgement(Detail.SUPERSEDED, card, code.generation)
+    detail = _of_card(snapshot.programs[card.program], card, now_ms, on_hold=on_hold)
+    return Judgement(detail, card, code.generation)
 
 
-def _of_card(program: ProgramRow, card: CardRow, now_ms: int) -> Detail:
+def _of_card(program: ProgramRow, card: CardRow, now_ms: int, *, on_hold: bool) -> Detail:
     if program.state != ProgramState.ACTIVE:
         return Detail.PROGRAM_STOPPED
+    if on_hold:
+        return Detail.FROZEN
     detail = BY_STATE[card.state]
     return Detail.EXPIRED if detail is Detail.GOOD and expired(card, now_ms) else detail
 

@@ -1,4 +1,4 @@
-"""Making key versions: for a new vault, for a new program, and when a key-encryption key nears its bound."""
+"""Making key versions, and wrapping them by the root key."""
 
 from collections.abc import Callable
 
@@ -49,6 +49,21 @@ class KeyMaker:
         wrapped = self._custody.wrap(key, key_context(vault_id, purpose, program, version))
         public = public_key(purpose, key)
         return KeyVersionRow(purpose, program, version, KeyState.ACTIVE, wrapped, public, now_ms, now_ms, None, b"")
+
+    def rewrapped(self, vault_id: bytes, row: KeyVersionRow) -> KeyVersionRow:
+        """Return the row of a key version with the same key, wrapped by the root version in use.
+
+        Raises:
+            IntegrityFailure: ROOT_KEY: it cannot be unwrapped.
+        """
+        context = key_context(vault_id, row.purpose, row.program, row.version)
+        return row._replace(wrapped_key=self._custody.wrap(self._custody.unwrap(row.wrapped_key, context), context))
+
+
+def root_version_of(row: KeyVersionRow) -> int:
+    """Return the version of the root key that wraps a key; 0 for one that was destroyed."""
+    # Custody's promise: a format byte, then the root version in 4 bytes.
+    return int.from_bytes(row.wrapped_key[1:5], "big") if row.state != KeyState.DESTROYED else 0
 
 
 def fresh_use(tagger: Tagger, program: str, version: int) -> KeyUseRow:

@@ -5,7 +5,7 @@
 3. The vault's own row is not copied here: it goes in last (see ``restoration``), so a copy that is interrupted
    is never served.
 
-At most two pages of rows are in memory, so memory is flat at any size.
+At most two pages of rows are in memory, each of some 4 MiB at most, so memory is flat at any size.
 """
 
 import asyncio

@@ -37,7 +37,7 @@ class Preparation:
         Raises:
             InvalidInput: An expiry is not in the future.
             NotFound: There is no such program.
-            FailedPrecondition: The program is stopped or closed.
+            FailedPrecondition: The program is stopped or closed, or an incident has stopped issuance in it.
             Unavailable: The encryption budget was spent by others meanwhile (reason ``STALE``).
         """
         now_ms = self._recorder.clock_ms()
@@ -48,7 +48,7 @@ class Preparation:
                 )
         await self._budget.reserve(program, WRAPS_PER_CARD * len(plans))
         snapshot = await self._recorder.store.read(self._recorder.catalogue.at)
-        snapshot.running_program(program)
+        snapshot.issuing_program(program)
         return await asyncio.to_thread(self._issuer.prepare, snapshot, program, plans, now_ms)
 
 

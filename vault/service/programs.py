@@ -82,7 +82,7 @@ class Programs:
             NotFound: There is none of this id.
         """
         return await self._recorder.record(
-            lambda scope: Recorded(_view(scope, program), event_of(call, program=program))
+            lambda scope: Recorded(_view(scope, program), event_of(call, program=program)), call
         )
 
     async def page(self, call: Call, allowed: frozenset[str], after: str, limit: int) -> list[ProgramView]:
@@ -94,7 +94,7 @@ class Programs:
             )
             return Recorded([_view(scope, name) for name in names[:limit]], event_of(call))
 
-        return await self._recorder.record(work)
+        return await self._recorder.record(work, call)
 
     async def update(self, call: Call, program: str, changes: Mapping[str, Any], etag: str) -> ProgramView:
         """Change columns of ``UPDATABLE``.

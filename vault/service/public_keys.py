@@ -21,4 +21,4 @@ class PublicKeys:
             ]
             return Recorded(rows, event_of(call))
 
-        return await self._recorder.record(work)
+        return await self._recorder.record(work, call)

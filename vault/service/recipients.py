@@ -57,4 +57,4 @@ class Recipients:
                 scope.snapshot.tagger.verify(SHAPES["recipient"], row)
             return Recorded(rows, event_of(call, program=program))
 
-        return await self._recorder.record(work)
+        return await self._recorder.record(work, call)

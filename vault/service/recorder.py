@@ -4,10 +4,15 @@
 2. A request id is bound to its principal and to a keyed MAC of the method and the received bytes: the same
    request gets the same result for ``request_hours``, another one under the same id is refused.
 3. What is kept of a request holds ids and outcomes, never a code.
+4. A principal that is blocked is refused in the transaction that would have answered it: before the work, for
+   the programs that its request names, and after it, for the one that its event names. Jobs, which nobody waits
+   for, go on.
+5. A long list may be read from a replica, so what it shows may be some moments old. Nothing is decided by it,
+   and its event is written to the store before it is answered.
 """
 
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from vault.audit.event import Event
@@ -20,9 +25,11 @@ from vault.model.shape import SHAPES
 from vault.model.states import KeyPurpose
 from vault.policy.call import Call
 from vault.service.catalogue import Catalogue, Snapshot
-from vault.stores.protocol import Store, Transaction
+from vault.stores.protocol import Source, Store, Transaction
 
 T = TypeVar("T")
+
+_OF_JOBS: Final = "job/"
 
 
 class Scope(NamedTuple):
@@ -50,14 +57,25 @@ class Replay(NamedTuple, Generic[T]):
     restore: Callable[[Scope, RequestResult], Recorded[T]]
 
 
+class Lists(NamedTuple):
+    """Where long lists are read from, with programs and keys as they are there."""
+
+    source: Source
+    catalogue: Catalogue
+
+
 class Recorder:
     """Runs work against a store."""
 
-    def __init__(self, store: Store, catalogue: Catalogue, log: Log, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, catalogue: Catalogue, log: Log, clock_ms: Callable[[], int], lists: Lists | None = None
+    ) -> None:
+        """Use a store; long lists are read from ``lists``, or from the store itself where that is None."""
         self.store = store
         self.catalogue = catalogue
         self._log = log
         self.clock_ms = clock_ms
+        self._lists = lists or Lists(store, catalogue)
 
     def scope(self, tx: Transaction) -> Scope:
         """Return the scope of a transaction."""
@@ -67,30 +85,48 @@ class Recorder:
         """Write events in the scope's transaction."""
         self._log.append(scope.tx, scope.snapshot.keyring.active(KeyPurpose.AUDIT_CHAIN), events)
 
-    async def record(self, work: Work[T]) -> T:
-        """Run work once, with its event."""
+    async def record(self, work: Work[T], call: Call | None = None) -> T:
+        """Run work once, with its event; a call that is given is one that may be refused before.
+
+        Raises:
+            PermissionDenied: The principal is blocked.
+        """
 
         def run(tx: Transaction) -> T:
             scope = self.scope(tx)
+            if call is not None:
+                scope.snapshot.check_principal(call.principal, *call.programs)
             result, event = work(scope)
+            _check_answered(scope.snapshot, event)
             self.write(scope, event)
             return result
 
         return await self.store.transact(run)
+
+    async def listed(self, look: Callable[[Scope], T]) -> T:
+        """Run what a long list reads, which may be of some moments ago.
+
+        Raises:
+            Unavailable: It cannot be read now.
+        """
+        source, catalogue = self._lists
+        return await source.read(lambda tx: look(Scope(tx, catalogue.at(tx), self.clock_ms())))
 
     async def once(self, call: Call, work: Work[T], replay: Replay[T]) -> T:
         """Run the work of a request at most once, with its event; a retry gets the kept result.
 
         Raises:
             AlreadyExists: The request id was used for another request (reason ``REQUEST_ID_REUSED``).
+            PermissionDenied: The principal is blocked.
         """
         request_id = call.request_id
         if request_id is None:
-            return await self.record(work)
+            return await self.record(work, call)
 
         def run(tx: Transaction) -> T:
             scope = self.scope(tx)
             snapshot = scope.snapshot
+            snapshot.check_principal(call.principal, *call.programs)
             before = tx.requests.get(call.principal, request_id)
             if before is None:
                 mac = _mac(snapshot, call, snapshot.keyring.active(KeyPurpose.REQUEST).version)
@@ -109,22 +145,38 @@ class Recorder:
                     )
                 result, event = replay.restore(scope, RequestResult.FromString(before.result))
                 event = event._replace(reason="RETRIED")
+            _check_answered(snapshot, event)
             self.write(scope, event)
             return result
 
         return await self.store.transact(run)
 
     async def answered(self, call: Call) -> bool:
-        """Whether a request of this id has been answered, so that work for it need not be prepared."""
+        """Whether a request of this id has been answered, so that work for it need not be prepared.
+
+        Raises:
+            PermissionDenied: The principal is blocked, so nothing need be prepared either.
+        """
         request_id = call.request_id
         if request_id is None:
             return False
-        return await self.store.read(lambda tx: tx.requests.get(call.principal, request_id) is not None)
+
+        def look(tx: Transaction) -> bool:
+            self.scope(tx).snapshot.check_principal(call.principal, *call.programs)
+            return tx.requests.get(call.principal, request_id) is not None
+
+        return await self.store.read(look)
 
     async def refuse(self, call: Call, error: VaultError, status: str) -> None:
-        """Write the event of a call that is being refused."""
+        """Write the event of a call that is being refused, be its principal blocked or not."""
         event = event_of(call, status=status, reason=error.reason)
-        await self.record(lambda _: Recorded(None, event))
+        await self.store.transact(lambda tx: self.write(self.scope(tx), event))
+
+
+def _check_answered(snapshot: Snapshot, event: Event) -> None:
+    """Accept the event of an answer, unless its principal is blocked."""
+    if not event.action.startswith(_OF_JOBS):
+        snapshot.check_principal(event.principal, event.program)
 
 
 def _mac(snapshot: Snapshot, call: Call, version: int) -> bytes:

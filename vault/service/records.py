@@ -62,7 +62,7 @@ class Records:
             event = event_of(call, program=program)._replace(items=[Item(card.card_id, "OK")])
             return Recorded(Record(payload, card.record_version), event)
 
-        return await self._recorder.record(work)
+        return await self._recorder.record(work, call)
 
     async def put(self, call: Call, program: str, selector: Selector, payload: bytes, sent: str) -> StoredRecord:
         """Store a record of 1 to 65,536 bytes in place of the one before; ``sent`` is the etag last seen, if any.

@@ -1,7 +1,11 @@
 """Spending single-use codes, and undoing it.
 
-1. A code is spent once: the transaction that spends it is the one that saw it good.
-2. A reversal names the redemption it undoes, so it can never undo a later one, and comes within the program's window.
+1. A code is spent once: the transaction that spends it is the one that saw it good, so none is spent that is on
+   hold.
+2. A reversal is allowed while the card is on hold: it gives nobody anything before the hold is lifted, and the
+   window might have passed by then.
+3. A reversal names the redemption it undoes, so it can never undo a later one, and comes within the program's
+   window.
 """
 
 from collections.abc import Callable
@@ -16,9 +20,11 @@ from vault.model.states import CardState, Detail
 from vault.policy.call import Call
 from vault.service import tally
 from vault.service.issue import card_ids
+from vault.service.judge import Judgement
 from vault.service.recorder import Recorded, Recorder, Replay, Scope, event_of
 from vault.service.rules import TRANSITIONS
 from vault.service.select import Selector, select_one
+from vault.service.superseded import SupersededUses
 from vault.service.validation import asked_of, judge_all, lookup_of
 
 
@@ -34,9 +40,16 @@ class Redemption(NamedTuple):
 class Redemptions:
     """Spends codes and reverses it."""
 
-    def __init__(self, recorder: Recorder, slot: int, random: Callable[[int], bytes]) -> None:
-        """Count in the tally's ``slot``."""
+    def __init__(
+        self,
+        recorder: Recorder,
+        slot: int,
+        random: Callable[[int], bytes],
+        superseded: SupersededUses | None = None,
+    ) -> None:
+        """Count in the tally's ``slot``, and tell ``superseded`` of the superseded codes that are tried."""
         self._recorder = recorder
+        self._superseded = superseded
         self._slot = slot
         self._random = random
 
@@ -48,17 +61,18 @@ class Redemptions:
             FailedPrecondition: The program's codes are not for single use.
             InvalidInput: The code is not as long as the program's codes.
         """
+        judged: list[Judgement] = []
 
         def work(scope: Scope) -> Recorded[Redemption]:
             _single_use(scope, program)
-            (judgement,) = judge_all(scope, [lookup_of(asked_of(scope.snapshot, (program,)), digits, "code.code")])
+            judged[:] = judge_all(scope, [lookup_of(asked_of(scope.snapshot, (program,)), digits, "code.code")])
+            (judgement,) = judged
             card = judgement.card
             if judgement.detail != Detail.GOOD or card is None:
                 card_id = b"" if card is None else card.card_id
                 item = Item(card_id, judgement.detail.name)
-                return Recorded(
-                    Redemption(judgement.detail, card_id), event_of(call, program=program)._replace(items=[item])
-                )
+                refused = Redemption(judgement.detail, card_id)
+                return Recorded(refused, event_of(call, program=program)._replace(items=[item]))
             (redemption_id,) = card_ids(1, self._random)
             changed = card._replace(redeemed_ms=scope.now_ms, redemption_id=redemption_id)
             item = self._turn(scope, changed, "redeem")
@@ -71,7 +85,10 @@ class Redemptions:
             event = event_of(call, program=program)._replace(items=[Item(item.card_id, redemption.detail.name)])
             return Recorded(redemption, event)
 
-        return await self._recorder.once(call, work, Replay(_keep, restore))
+        redemption = await self._recorder.once(call, work, Replay(_keep, restore))
+        if self._superseded is not None:
+            self._superseded.note(judged)
+        return redemption
 
     async def reverse(self, call: Call, program: str, selector: Selector, redemption_id: bytes) -> bytes:
         """Undo a redemption and return the card's id.

@@ -4,7 +4,9 @@
    dies before its commit leaves a store that no process serves from, since the vault's own row is not in it.
 2. In a restored vault every program that was running is stopped: codes spent after the backup would be good
    again, so no code is good until an operator starts its program.
-3. Both leave events: ``vault/Restore`` or ``vault/Move`` with the content digest, and one for each program
+3. Rows that are not what the vault wrote are restored only where that is asked for, as they are, and each is
+   told: the vault goes on refusing them wherever they would decide something.
+4. Both leave events: ``vault/Restore`` or ``vault/Move`` with the content digest, and one for each program
    stopped.
 
 It does not bring back what happened after the backup: cards sold or redeemed since are as they were then, and
@@ -18,20 +20,34 @@ from vault.errors import FailedPrecondition, IntegrityFailure
 from vault.model.rows import VaultRow
 from vault.model.shape import SHAPES
 from vault.model.states import ProgramState
-from vault.service.content import Content, Watch, check_same, survey
+from vault.service.content import Content, Forged, Watch, check_same, survey
+from vault.service.livekeys import LiveKeys, programs_to_rekey, put_keys
 from vault.service.recorder import Recorder, Scope
 from vault.stores.protocol import Transaction
 
 
 class Restored(NamedTuple):
-    """What was restored, the programs that were stopped for it, and those that were stopped before."""
+    """What was restored, the programs that were stopped for it, those that were stopped before, and forged rows.
+
+    ``to_rekey`` are programs whose codes are found only after a re-key, since their index key is not in use any more.
+    """
 
     content: Content
     stopped: list[str]
     stopped_before: list[str]
+    forged: Forged
+    to_rekey: list[str]
 
 
-async def admit_restored(recorder: Recorder, vault: VaultRow | None, wanted: bytes | None, watch: Watch) -> Restored:
+async def admit_restored(  # noqa: PLR0913  what is asked of a restore
+    recorder: Recorder,
+    vault: VaultRow | None,
+    wanted: bytes | None,
+    watch: Watch,
+    *,
+    accept_forged: bool = False,
+    live: LiveKeys | None = None,
+) -> Restored:
     """Verify a restored store, stop its programs, and make it a vault.
 
     Args:
@@ -39,26 +55,39 @@ async def admit_restored(recorder: Recorder, vault: VaultRow | None, wanted: byt
         vault: The vault's own row, where the store does not hold it yet.
         wanted: The content digest that it must have; None to take any.
         watch: Told of the rows verified.
+        accept_forged: Restore rows that are not what the vault wrote with the others. Those of programs and keys
+            are refused all the same, since no process could serve with them.
+        live: Today's keys, which take the place of those in the backup; None to leave those.
 
     Raises:
-        IntegrityFailure: CONTENT_DIGEST: it is not what was backed up; ROW_TAG or AUDIT_EVENT: a row is not
-            what the vault wrote; ROOT_KEY: the root key is not this vault's.
+        InvalidInput: KEYS_FROM: the keys are another vault's, or older than the backup's.
+        IntegrityFailure: CONTENT_DIGEST: it is not what was backed up; ROW_TAG: rows are not what the vault
+            wrote, and ``accept_forged`` is not asked for; ROOT_KEY: the root key is not this vault's.
     """
 
     def work(tx: Transaction) -> Restored:
         if vault is not None:
             tx.vault.insert(vault)
+        sha256 = b""
+        if live is not None:
+            sha256 = survey(tx, None, watch, "reading").sha256  # as it was backed up
+            put_keys(tx, live)
         scope = recorder.scope(tx)
-        content = survey(tx, scope.snapshot, watch, "verifying")
-        if wanted is not None and content.sha256 != wanted:
+        forged = Forged()
+        content = survey(tx, scope.snapshot, watch, "verifying", forged=forged)
+        sha256 = sha256 or content.sha256
+        if wanted is not None and sha256 != wanted:
             message = "the backup does not hold what the digest says; it was changed, or is another one"
             raise IntegrityFailure(message, reason="CONTENT_DIGEST")
+        if forged.count and not accept_forged:
+            raise IntegrityFailure(forged.problem, reason="ROW_TAG")
         programs = scope.snapshot.programs.values()
         before = [row.program for row in programs if row.state == ProgramState.STOPPED]
         stopped = _stop_programs(recorder, scope)
         events = [Event("vault/Restore", program=program, note="stopped") for program in stopped]
-        recorder.write(scope, Event("vault/Restore", file_sha256=content.sha256), *events)
-        return Restored(content, stopped, before)
+        note = f"rows not as the vault wrote them: {forged.count}" if forged.count else ""
+        recorder.write(scope, Event("vault/Restore", file_sha256=sha256, note=note), *events)
+        return Restored(content, stopped, before, forged, programs_to_rekey(tx, scope.snapshot))
 
     return await recorder.store.transact(work)
 

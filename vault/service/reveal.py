@@ -8,7 +8,7 @@ from vault.model.states import CardState
 from vault.policy.call import Call
 from vault.service.delivery import Delivered, Delivery, OpenedCode, Random, check_delivery, deliver, open_codes
 from vault.service.recorder import Recorded, Recorder, Replay, Scope, event_of
-from vault.service.select import Selector, select_one
+from vault.service.select import Selector, check_not_on_hold, select_one
 
 
 class Reveal:
@@ -23,8 +23,8 @@ class Reveal:
 
         Raises:
             NotFound: There is no such program, card or recipient.
-            FailedPrecondition: The card or program is closed, the program does not deliver in clear, or this is
-            a retry and the card has a new code since.
+            FailedPrecondition: The card or program is closed, the card is on hold, the program does not deliver
+                in clear, or this is a retry and the card has a new code since.
             IntegrityFailure: A row or ciphertext is not what the vault wrote.
         """
 
@@ -50,6 +50,7 @@ class Reveal:
         recipient = check_delivery(scope, scope.snapshot.open_program(card.program), delivery)
         if card.state == CardState.CLOSED:
             raise FailedPrecondition("the card is closed", reason="CARD_CLOSED")
+        check_not_on_hold(scope, [card])
         serial, code = open_codes(scope, {card.card_id: card.generation})[card.card_id]
         opened = [OpenedCode(card.card_id, serial, code, card.expires_ms)]
         event = event_of(call, program=card.program)._replace(

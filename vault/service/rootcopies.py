@@ -16,6 +16,7 @@ from vault.model.shape import SHAPES
 from vault.model.states import KeyState
 from vault.secret import Secret
 from vault.service.catalogue import Catalogue, Snapshot
+from vault.service.keys import root_version_of
 from vault.service.recorder import Recorder
 from vault.stores.protocol import Transaction
 
@@ -25,9 +26,8 @@ _TRIAL_CONTEXT = b"cardvault.v1.rootcopy"
 
 def root_versions(snapshot: Snapshot, custody: Custody) -> set[int]:
     """Return the root versions without which a key of the vault, or the next one made, could not be opened."""
-    # Custody's promise: a format byte, then the root version in 4 bytes.
-    wrapped = (row.wrapped_key for row in snapshot.key_rows if row.state != KeyState.DESTROYED)
-    return {custody.root_version, *(int.from_bytes(key[1:5], "big") for key in wrapped)}
+    kept = (row for row in snapshot.key_rows if row.state != KeyState.DESTROYED)
+    return {custody.root_version, *map(root_version_of, kept)}
 
 
 def unconfirmed(tx: Transaction, snapshot: Snapshot, custody: Custody) -> list[int]:

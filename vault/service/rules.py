@@ -7,7 +7,8 @@
     ACTIVE --redeem--> REDEEMED --reverse (within the window)--> ACTIVE
     INACTIVE, ACTIVE, SUSPENDED, REDEEMED --close--> CLOSED
 
-Doing what is done already is DONE and changes nothing, so that a second attempt under another request id does no harm.
+Doing what is done already is DONE and changes nothing, so that a second attempt under another request id does
+no harm.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,7 +55,7 @@ def turn(verb: str) -> Rule:
 
 
 def activate(scope: Scope) -> Each:
-    """Rule of a sale: the card must not have expired, nor its batch been cancelled or withdrawn."""
+    """Rule of a sale: the card must not be on hold nor expired, nor its batch cancelled or withdrawn."""
     allowed, state = TRANSITIONS["activate"]
 
     @cache
@@ -67,6 +68,8 @@ def activate(scope: Scope) -> Each:
             return card
         if card.state not in allowed:
             return ChangeOutcome.WRONG_STATE
+        if scope.snapshot.holds.keeps(card):
+            return ChangeOutcome.ON_HOLD
         if expired(card, scope.now_ms):
             return ChangeOutcome.EXPIRED
         if card.batch_id is not None and batch_ended(card.batch_id):

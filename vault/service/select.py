@@ -1,12 +1,12 @@
 """Finding cards by card id or serial, checking every row on the way."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
 from vault import log
 from vault.codes.serial import parse_serial
-from vault.errors import IntegrityFailure, NotFound
+from vault.errors import FailedPrecondition, IntegrityFailure, NotFound
 from vault.model.rows import CardRow, SerialRow
 from vault.model.shape import SHAPES
 from vault.model.states import ChangeOutcome
@@ -48,7 +48,8 @@ def select(
         current_serial: True where the serial of a superseded generation must not be accepted.
 
     Returns:
-        For each selector the card, or NOT_FOUND, OLD_SERIAL, REPEATED (named earlier in the same list) or INTEGRITY.
+        For each selector the card, or NOT_FOUND, OLD_SERIAL, REPEATED (named earlier in the same list) or
+            INTEGRITY.
     """
     wanted = [selector.serial for selector in selectors if selector.card_id is None]
     serials = scope.tx.serials.get(program, {parse_serial(serial, "cards.serial") for serial in wanted})
@@ -94,6 +95,17 @@ def select_one(scope: Scope, program: str, selector: Selector) -> CardRow:
     if selected.card is None:
         raise NotFound("there is no such card in the program", reason="CARD_NOT_FOUND", field="card")
     return selected.card
+
+
+def check_not_on_hold(scope: Scope, cards: Iterable[CardRow]) -> None:
+    """Accept cards of which none is on hold.
+
+    Raises:
+        FailedPrecondition: CARD_ON_HOLD: one is frozen by an incident, or contested.
+    """
+    holds = scope.snapshot.holds
+    if any(holds.keeps(card) for card in cards):
+        raise FailedPrecondition("the card is on hold", reason="CARD_ON_HOLD")
 
 
 def verified_cards(scope: Scope, program: str, card_ids: Collection[bytes]) -> dict[bytes, CardRow]:

@@ -2,24 +2,26 @@
 
 1. Calls that arrive while the last group is being answered form the next group: one look-up and one commit for
    all of them, and no waiting added. A call that comes alone is a group of one.
-2. Codes are judged on a snapshot; the transaction that records the answers then makes sure that programs and
-   keys are still those, or they are judged again. So a stop that was answered holds for every later answer, and
-   the lock of writers is held for the events alone.
-3. Every code is looked up under each program asked and each live index key, then two tags are checked, whatever
-   is found.
-4. The answer leaves only after its audit event is durable.
+2. Codes are judged on a snapshot; the transaction that records the answers then makes sure that the catalogue
+   is still that one, or they are judged again. So a stop or a freeze that was answered holds for every later
+   answer, and the lock of writers is held for the events alone.
+3. A principal that is blocked in that transaction is refused, alone of its group.
+4. Every code is looked up under each program asked and each live index key, then two tags are checked and the
+   holds of one program searched, whatever is found.
+5. The answer leaves only after its audit event is durable.
+6. Superseded codes are counted in memory once their answer is durable, and keep nobody waiting.
 """
 
 import asyncio
 from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from vault.audit.event import Event, Item
 from vault.codes.format import has_check_digit
 from vault.crypto.digest import Digester
-from vault.errors import InvalidInput, Unavailable
+from vault.errors import InvalidInput, PermissionDenied, Unavailable
 from vault.model.rows import CardRow, CodeRow
 from vault.model.states import CheckAlgorithm, Detail
 from vault.policy.call import Call
@@ -28,10 +30,11 @@ from vault.service.coalesce import Coalescer
 from vault.service.formats import code_format
 from vault.service.judge import Found, Judgement, judge
 from vault.service.recorder import Recorder, Scope, event_of
+from vault.service.superseded import SupersededUses
 from vault.stores.protocol import Transaction
 
 ATTEMPTS = 8
-"""How often a group is judged again because programs or keys changed meanwhile."""
+"""How often a group is judged again because the catalogue changed meanwhile."""
 
 SLICE = 250
 """Codes judged at a time, about 5 ms of work."""
@@ -53,20 +56,27 @@ class Question(NamedTuple):
 
 
 class Lookup(NamedTuple):
-    """The digests of one code, under every program asked and every live index key."""
+    """The digests of one code, under each program asked and live index key; ``program`` is the first asked."""
 
     check_digit_holds: bool
     digests: tuple[bytes, ...]
+    program: str = ""
 
     def __repr__(self) -> str:
         return f"<Lookup under {len(self.digests)} keys>"
 
 
+Answer: TypeAlias = list[Judgement] | Exception
+"""The judgements of one question, or why it gets none."""
+
+
 class Validation:
     """Answers whether codes are good."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, superseded: SupersededUses | None = None) -> None:
+        """Tell ``superseded`` of the superseded codes that are tried."""
         self._recorder = recorder
+        self._superseded = superseded
         self._coalescer: Coalescer[Question, list[Judgement]] = Coalescer(self._answer)
 
     async def validate(
@@ -78,27 +88,28 @@ class Validation:
             call: Who asks.
             programs: The 1 to 8 programs to ask, each once; one that does not exist holds no code.
             codes: The codes, normalized.
-            field: Path of the codes in the request, with ``{}`` for a code's position, to name one that cannot be.
+            field: Path of the codes in the request, with ``{}`` for a code's position, to name one that cannot
+                be.
 
         Raises:
             InvalidInput: A code is as long as no code of the programs.
+            PermissionDenied: The principal is blocked, for one of the programs or for all.
             Unavailable: The store cannot be reached.
         """
-        return await self._coalescer.ask(Question(call, programs, codes, field))
+        judgements = await self._coalescer.ask(Question(call, programs, codes, field))
+        if self._superseded is not None:
+            self._superseded.note(judgements)
+        return judgements
 
-    async def _answer(self, questions: Sequence[Question]) -> list[list[Judgement] | Exception]:
+    async def _answer(self, questions: Sequence[Question]) -> list[Answer]:
         for _ in range(ATTEMPTS):
             number, answers = await self._judge(questions)
-            events = [
-                _event(question, answer)
-                for question, answer in zip(questions, answers, strict=True)
-                if isinstance(answer, list)
-            ]
-            if await self._recorder.store.transact(partial(self._record, number, events)):
-                return answers
-        raise Unavailable("programs or keys keep changing; try again", reason="STALE", retry_seconds=1.0)
+            recorded = await self._recorder.store.transact(partial(self._record, number, questions, answers))
+            if recorded is not None:
+                return recorded
+        raise Unavailable("programs, keys or holds keep changing; try again", reason="STALE", retry_seconds=1.0)
 
-    async def _judge(self, questions: Sequence[Question]) -> tuple[int, list[list[Judgement] | Exception]]:
+    async def _judge(self, questions: Sequence[Question]) -> tuple[int, list[Answer]]:
         """Judge every code, in slices, and return the catalogue number of the first slice with the answers."""
         asked = [(question, place) for question in questions for place in range(len(question.codes))]
         judged: list[Judgement | InvalidInput] = []
@@ -109,7 +120,7 @@ class Validation:
             number, some = await self._recorder.store.look(partial(self._look, asked[start : start + SLICE]))
             numbers.append(number)
             judged += some
-        answers: list[list[Judgement] | Exception] = []
+        answers: list[Answer] = []
         found = iter(judged)
         for question in questions:
             mine = list(islice(found, len(question.codes)))
@@ -128,13 +139,32 @@ class Validation:
         judged = iter(judge_all(scope, [each for each in lookups if isinstance(each, Lookup)]))
         return scope.snapshot.number, [next(judged) if isinstance(each, Lookup) else each for each in lookups]
 
-    def _record(self, number: int, events: Sequence[Event], tx: Transaction) -> bool:
-        """Write the events, unless programs or keys have changed since the codes were judged."""
+    def _record(
+        self, number: int, questions: Sequence[Question], answers: Sequence[Answer], tx: Transaction
+    ) -> list[Answer] | None:
+        """Write the events and return the answers; None if the catalogue has changed since they were judged."""
         scope = self._recorder.scope(tx)
         if scope.snapshot.number != number:
-            return False
+            return None
+        allowed = [
+            _allowed(scope.snapshot, question) or answer for question, answer in zip(questions, answers, strict=True)
+        ]
+        events = [
+            _event(question, answer)
+            for question, answer in zip(questions, allowed, strict=True)
+            if isinstance(answer, list)
+        ]
         self._recorder.write(scope, *events)
-        return True
+        return allowed
+
+
+def _allowed(snapshot: Snapshot, question: Question) -> PermissionDenied | None:
+    """Return the refusal of a question whose principal is blocked."""
+    try:
+        snapshot.check_principal(question.call.principal, *question.programs)
+    except PermissionDenied as refusal:
+        return refusal
+    return None
 
 
 def judge_all(scope: Scope, lookups: Sequence[Lookup]) -> list[Judgement]:
@@ -146,7 +176,12 @@ def judge_all(scope: Scope, lookups: Sequence[Lookup]) -> list[Judgement]:
     return [
         judge(
             snapshot,
-            Found(lookup.check_digit_holds, row, None if row is None else cards.get((row.program, row.card_id))),
+            Found(
+                lookup.check_digit_holds,
+                row,
+                None if row is None else cards.get((row.program, row.card_id)),
+                lookup.program,
+            ),
             scope.now_ms,
         )
         for lookup, row in zip(lookups, rows, strict=True)
@@ -156,6 +191,7 @@ def judge_all(scope: Scope, lookups: Sequence[Lookup]) -> list[Judgement]:
 class Asked(NamedTuple):
     """What has to be known of a program to look a code up in it."""
 
+    program: str
     length: int
     algorithm: CheckAlgorithm
     digesters: tuple[Digester, ...]
@@ -168,7 +204,7 @@ def asked_of(snapshot: Snapshot, programs: Iterable[str]) -> list[Asked]:
         row = snapshot.programs.get(program)
         if row is not None:
             fmt = code_format(row)
-            known.append(Asked(fmt.length, fmt.check_algorithm, snapshot.keyring.digesters(program)))
+            known.append(Asked(program, fmt.length, fmt.check_algorithm, snapshot.keyring.digesters(program)))
     return known
 
 
@@ -187,7 +223,7 @@ def lookup_of(programs: Sequence[Asked], digits: bytes, field: str) -> Lookup:
         digests += [digester.digest(digits) for digester in program.digesters]
     if not fits:
         raise InvalidInput("the code has not the length of the program's codes", reason="CODE_LENGTH", field=field)
-    return Lookup(holds, tuple(digests))
+    return Lookup(holds, tuple(digests), programs[0].program if programs else "")
 
 
 def _lookup(programs: Sequence[Asked], question: Question, place: int) -> Lookup | InvalidInput:

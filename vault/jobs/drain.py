@@ -1,0 +1,255 @@
+"""Moving rows from old versions of a key to the newest, table by table, until it is proven that none is left.
+
+The phases of such a job, each in transactions of its own:
+
+0. Promote: the version that waits becomes active (one is made where none waits), the one before is deactivated.
+1. Settle: wait until everything that began before the promotion has ended, in all processes; from here on nothing is
+   written under an older version.
+2. Drain: go through every table and column that can name such a key (``service.naming``), and move the rows that name
+   an older version. What is to be written is made outside the transaction, and written only where the row still is
+   what was read; a row that others changed meanwhile is left for the next pass.
+3. Prove: settle once more, count on one snapshot what still names an older version, and drain again while there is
+   anything but the rows that were refused.
+
+A row that fails its check is counted as an error, named in the log and left as it is, since nobody knows what it should
+be; a key that it names cannot be destroyed until it is gone.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+from vault import log
+from vault.audit.event import Item
+from vault.crypto.rowtag import name_of
+from vault.formats.v1.job_record_pb2 import JobProgress, JobSpec
+from vault.jobs.chunk import Chunk, Step
+from vault.model.rows import JobRow
+from vault.model.shape import Shape
+from vault.model.states import KeyPurpose
+from vault.service.catalogue import Snapshot
+from vault.service.newcode import check_fresh
+from vault.service.promotion import Promotion, check_no_rival
+from vault.service.recorder import Recorder, Scope
+from vault.stores.moves import MoveRecords, Older
+
+_log = log.get(__name__)
+
+BOX_SECONDS: Final = 0.012
+"""How long a chunk's transaction should take, so that a validation that waits for it is not late."""
+
+PROMOTE, SETTLE, DRAIN, PROVE = range(4)
+
+_FORMAT: Final = 1
+
+
+class Tray(NamedTuple):
+    """Rows of a table that are moved alike.
+
+    Fields:
+        shape: The table.
+        columns: The columns that are replaced; a row is moved if any of them names an older version.
+        most: Rows at once, at most.
+    """
+
+    shape: Shape
+    columns: tuple[str, ...]
+    most: int = 1 << 20
+
+    def older(self, version: int, program: str) -> Older:
+        """Return the rows that name an older version than this."""
+        return Older(self.shape, self.columns, version, program or None)
+
+
+class Moved(NamedTuple):
+    """Rows as they were read, the new values of the tray's columns for each, and how many were refused for a reason."""
+
+    rows: Sequence[Any]
+    values: Sequence[tuple[bytes, ...]]
+    refused: int = 0
+    reason: str = ""
+
+
+class Mover(Protocol):
+    """How rows get from one key to another."""
+
+    @property
+    def purpose(self) -> KeyPurpose:
+        """What the keys are for."""
+
+    @property
+    def trays(self) -> Sequence[Tray]:
+        """Every table that names such keys."""
+
+    async def reserve(self, program: str, count: int) -> int:
+        """See to it that some rows, ``count`` at most, can be moved, and return how many."""
+
+    def move(self, snapshot: Snapshot, table: int, rows: Sequence[Any]) -> Moved:
+        """Make what rows of the tray of a number, 1 or more of one program or of all, need under the active key.
+
+        Raises:
+            Unavailable: STALE: what was reserved is used up; try again.
+        """
+
+
+class Drain:
+    """A kind of job that moves rows."""
+
+    box_seconds = BOX_SECONDS
+
+    def __init__(self, recorder: Recorder, promotion: Promotion, mover: Mover) -> None:
+        self._recorder = recorder
+        self._promotion = promotion
+        self._mover = mover
+
+    async def prepare(self, job: JobRow, limit: int) -> Step:
+        """Prepare the next chunk."""
+        spec, progress = records(job)
+        if progress.phase == PROMOTE:
+            return lambda scope: promoted(scope, job, self._promotion, self._mover.purpose)
+        if progress.phase == SETTLE:
+            await self._recorder.store.settle()
+            return lambda _: next_phase(job, progress)
+        if progress.phase == DRAIN:
+            return await self._drain(job, progress, limit)
+        return await self._prove(job, spec, progress)
+
+    async def _drain(self, job: JobRow, progress: JobProgress, limit: int) -> Step:
+        trays = self._mover.trays
+        limit = await self._mover.reserve(job.program, min(limit, trays[progress.table].most))
+        snapshot, table, rows, position = await self._recorder.store.read(
+            lambda tx: (self._recorder.catalogue.at(tx), *_next(tx.moves, trays, job, progress, limit))
+        )
+        moved = await asyncio.to_thread(self._mover.move, snapshot, table, rows) if rows else Moved((), ())
+        after = JobProgress()
+        after.CopyFrom(progress)
+        after.table, after.position = table, position
+        after.seen_count += len(rows)
+        after.skipped_count += moved.refused
+        if not position:
+            after.table, after.phase = (table + 1, DRAIN) if table + 1 < len(trays) else (0, PROVE)
+        return lambda scope: self._write(scope, job, snapshot, trays[table], moved, after, full=bool(position))
+
+    def _write(  # noqa: PLR0913, PLR0917  all that was prepared
+        self,
+        scope: Scope,
+        job: JobRow,
+        snapshot: Snapshot,
+        tray: Tray,
+        moved: Moved,
+        after: JobProgress,
+        *,
+        full: bool,
+    ) -> Chunk:
+        check_fresh(scope, snapshot)
+        swapped = scope.tx.moves.swap(tray.shape, tray.columns, moved.rows, moved.values)
+        return chunk(
+            job,
+            after,
+            items=_items(scope, tray, moved, swapped),
+            done=swapped,
+            errors=max(0, after.skipped_count - job.error_count),
+            last_error=moved.reason,
+            full=full,
+        )
+
+    async def _prove(self, job: JobRow, spec: JobSpec, progress: JobProgress) -> Step:
+        store = self._recorder.store
+        await store.settle()
+        olders = [tray.older(spec.key_version, job.program) for tray in self._mover.trays]
+        left = await store.read(lambda tx: sum(map(tx.moves.left, olders)))
+        if left <= progress.skipped_count:
+            return lambda _: chunk(job, progress, finished=True)
+        _log.info("job_goes_again", job=job.job_id.hex(), left=left)
+        again = JobProgress(format=_FORMAT, phase=DRAIN, seen_count=progress.seen_count)
+        return lambda _: chunk(job, again)
+
+
+def records(job: JobRow) -> tuple[JobSpec, JobProgress]:
+    """Return what a job was asked to do, and how far it is."""
+    progress = JobProgress(format=_FORMAT) if job.progress is None else JobProgress.FromString(job.progress)
+    return JobSpec(format=_FORMAT) if job.spec is None else JobSpec.FromString(job.spec), progress
+
+
+def promoted(scope: Scope, job: JobRow, promotion: Promotion, purpose: KeyPurpose) -> Chunk:
+    """Promote the version that rows will be moved to, and take down which it is.
+
+    Raises:
+        FailedPrecondition: JOB_RUNNING: an older job is at the same rows.
+    """
+    check_no_rival(scope, job)
+    spec, progress = records(job)
+    spec.key_version = promotion.promote(scope, purpose, job.program).version
+    return next_phase(job, progress)._replace(spec=spec.SerializeToString(deterministic=True))
+
+
+def next_phase(job: JobRow, progress: JobProgress) -> Chunk:
+    """Return the chunk that does nothing but begin the next phase."""
+    after = JobProgress(
+        format=_FORMAT,
+        phase=progress.phase + 1,
+        seen_count=progress.seen_count,
+        skipped_count=progress.skipped_count,
+    )
+    return chunk(job, after)
+
+
+def chunk(  # noqa: PLR0913  what a chunk may say
+    job: JobRow,
+    progress: JobProgress,
+    *,
+    items: Sequence[Item] = (),
+    done: int = 0,
+    errors: int = 0,
+    last_error: str = "",
+    finished: bool = False,
+    full: bool = False,
+) -> Chunk:
+    """Return the chunk that leaves a job with this progress."""
+    written = progress.SerializeToString(deterministic=True)
+    return Chunk(items, job.cursor + 1, done, finished, written, errors, last_error, None, full)
+
+
+def kept(shape: Shape, rows: Sequence[Any], values: Sequence[tuple[bytes, ...] | None], reason: str) -> Moved:
+    """Return the rows that have new values; name those that have none in the log."""
+    refused = [row for row, new in zip(rows, values, strict=True) if new is None]
+    for row in refused:
+        _log.error("row_refused", problem=f"a row of table {shape.table} fails its check: {name_of(shape, row)}")
+    if not refused:
+        return Moved(rows, values)  # type: ignore[arg-type]  # none of them is None
+    pairs = [(row, new) for row, new in zip(rows, values, strict=True) if new is not None]
+    return Moved([row for row, _ in pairs], [new for _, new in pairs], len(refused), reason)
+
+
+def _next(
+    moves: MoveRecords, trays: Sequence[Tray], job: JobRow, progress: JobProgress, limit: int
+) -> tuple[int, list[Any], bytes]:
+    """Return the next rows, of the first table from the progress's on that has any, and where to go on."""
+    version = records(job)[0].key_version
+    position = progress.position
+    for table in range(progress.table, len(trays)):
+        tray = trays[table]
+        rows, after = moves.walk(tray.older(version, job.program), tray.columns, position, min(limit, tray.most))
+        if rows:
+            return table, rows, after
+        position = b""
+    return len(trays) - 1, [], b""
+
+
+def _items(scope: Scope, tray: Tray, moved: Moved, swapped: int) -> list[Item]:
+    """Return an item for each card whose row was moved, or whose record or code has another data key or wrapping."""
+    if "card_id" not in tray.shape.columns:
+        return []
+    if "tag" not in tray.columns:
+        return [Item(row.card_id, "DONE") for row in moved.rows]
+    if tray.shape.table != "card":
+        return []
+    items = [Item(row.card_id, "DONE", row.tag, tag) for row, (tag,) in zip(moved.rows, moved.values, strict=True)]
+    if swapped == len(items):
+        return items
+    # Some were changed meanwhile: those that have the new tag now were moved here.
+    by_program: dict[str, list[bytes]] = {}
+    for row in moved.rows:
+        by_program.setdefault(row.program, []).append(row.card_id)
+    tags = {card.tag for program, ids in by_program.items() for card in scope.tx.cards.get(program, ids).values()}
+    return [item for item in items if item.tag_after in tags]
