@@ -58,6 +58,9 @@ dsn = "host=/var/run/postgresql dbname=cardvault user=cardvault"
 # PostgreSQL: the file that holds the password, "" for none; others must not be able to read it. Read for every
 # connection.
 password_file = ""
+# PostgreSQL: a read replica for ListCards and ListAuditEvents, in libpq's key words, "" for none. A standby is
+# preferred among its hosts: name the primary too, and lists go on without the replica.
+replica_dsn = ""
 # PostgreSQL: seconds that a statement or a commit may take, 1 to 600; then its connection is dropped.
 deadline_seconds = 10
 # PostgreSQL: statements kept prepared on each connection, 0 to 1000; 0 behind PgBouncer in transaction mode.
@@ -118,6 +121,7 @@ class StoreConfig:
     path: Path = Path("vault.db")
     dsn: str = "host=/var/run/postgresql dbname=cardvault user=cardvault"
     password_file: Path | None = field(default=None, metadata={**_EXISTING, "optional": True})
+    replica_dsn: str | None = field(default=None, metadata={"optional": True})
     deadline_seconds: int = field(default=10, metadata={"least": 1, "most": 600})
     prepared_statements: int = field(default=100, metadata={"least": 0, "most": 1000})
 
@@ -228,7 +232,7 @@ def _value(value: object, kind: object, rules: Mapping[str, Any], where: str, fo
         raise _refused(message, where)
     if where == "server.address":
         _check_address(value, where)
-    if where == "store.dsn" and re.search(r"password|://", value):
+    if where in ("store.dsn", "store.replica_dsn") and re.search(r"password|://", value):
         message = f"{where} must be libpq's key words without a password; name its file in store.password_file"
         raise _refused(message, where)
     return value

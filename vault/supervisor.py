@@ -7,6 +7,8 @@
 4. Children do not outlive the supervisor (see ``child``). SIGHUP is passed on to them.
 5. The port is reserved before the first child starts and stays reserved, so that a port chosen by the system
    remains the same over restarts, and a second vault on the same address is refused.
+6. Callers wait for no job: the job process is first started once a worker serves, or after 1 s. Processes
+   spend most of their start importing, so three at once on two cores would keep the workers back.
 
 It holds no key, opens no record and never imports grpc.
 """
@@ -33,6 +35,7 @@ JOBS = "jobs"
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.2, 10.0
 _HEALTHY_SECONDS = 5.0
 _KILL_SECONDS = 5.0
+_JOBS_WAIT_SECONDS = 1.0
 _ADDRESS_SECONDS = 5.0
 _log = log.get(__name__)
 
@@ -73,6 +76,7 @@ class _Supervisor:
         self._ready_file = ready_file
         self._command = command
         self._stopping = asyncio.Event()
+        self._serving = asyncio.Event()
         self._hopeless = ""
         self._unready = {f"worker-{number}" for number in range(1, settings.server.workers + 1)} | {JOBS}
         self._processes: dict[str, Process] = {}
@@ -104,6 +108,9 @@ class _Supervisor:
     async def _keep(self, name: str, port: int) -> None:
         """Keep one child running until everything stops."""
         wait = _FIRST_WAIT_SECONDS
+        if name == JOBS:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._serving.wait(), _JOBS_WAIT_SECONDS)
         while not self._stopping.is_set():
             process = await Process.start(self._command(name.partition("-")[0], port))
             self._processes[name] = process
@@ -141,6 +148,8 @@ class _Supervisor:
         return loop.time() - started
 
     def _say_ready(self, name: str, port: int) -> None:
+        if name != JOBS:
+            self._serving.set()
         was_unready = bool(self._unready)
         self._unready.discard(name)
         if self._unready or not was_unready:

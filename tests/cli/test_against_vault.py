@@ -5,65 +5,31 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from vault.cli.demo.place import Place
-from vault.cli.demo.processes import VaultProcess, migrate
-from vault.cli.development import set_up, write_profiles
+from tests.cli.commanded import Commanded, commanded
 
 CODE = "4929000000000009"
 
 
-class Vault:
-    """Runs commands as one of the development callers."""
-
-    def __init__(self, place: Place) -> None:
-        self.place = place
-
-    def run(self, caller: str, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "vault", *arguments, "--profile", str(self.place.profile(caller))]
-        return subprocess.run(command, check=False, capture_output=True, text=True, input=given)
-
-    def ask(self, caller: str, *arguments: str, given: str = "") -> Any:
-        done = self.run(caller, *arguments, "--json", given=given)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-
 @pytest.fixture(scope="module")
-def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
-    place = Place(tmp_path_factory.mktemp("vault") / "place")
-    place.make()
-    set_up(place.vault, address="127.0.0.1:0")
-    migrate(place)
-    process = VaultProcess(place)
-    try:
-        write_profiles(place.vault, process.address)
-        vault = Vault(place)
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commanded]:
+    with commanded(tmp_path_factory.mktemp("vault") / "place") as vault:
         vault.ask("operator", "program", "create", "netcash", "--clear-delivery", "--display-name", "Net Cash")
         vault.ask("operator", "program", "create", "single", "--clear-delivery", "--single-use")
-        key = subprocess.run(
-            [sys.executable, "-m", "vault", "recipient", "keygen", "--out", str(place.house_key)],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.strip()
-        vault.ask("operator", "recipient", "create", "netcash", "printer", "--public-key", key)
+        vault.ask("operator", "recipient", "create", "netcash", "printer", "--public-key", vault.keygen())
         yield vault
-    finally:
-        assert process.stop() == 0
 
 
-def issue(vault: Vault, program: str, count: int, *more: str) -> list[dict[str, str]]:
+def issue(vault: Commanded, program: str, count: int, *more: str) -> list[dict[str, str]]:
     answer: list[dict[str, str]] = vault.ask(
         "issuer", "card", "issue", program, "--count", str(count), "--clear", "--stdout", *more
     )
     return answer
 
 
-def test_programs_are_shown_changed_and_stopped(vault: Vault) -> None:
+def test_programs_are_shown_changed_and_stopped(vault: Commanded) -> None:
     assert {program["program"] for program in vault.ask("operator", "program", "list")} == {"netcash", "single"}
     changed = vault.ask("operator", "program", "update", "single", "--undo-window", "60")
     assert changed["settings"]["activation_undo_window"] == "60s"
@@ -73,7 +39,7 @@ def test_programs_are_shown_changed_and_stopped(vault: Vault) -> None:
     assert vault.ask("operator", "recipient", "list", "netcash")[0]["recipient"] == "printer"
 
 
-def test_a_batch_is_issued_exported_opened_and_acknowledged(vault: Vault, tmp_path: Path) -> None:
+def test_a_batch_is_issued_exported_opened_and_acknowledged(vault: Commanded, tmp_path: Path) -> None:
     create = ("batch", "create", "netcash", "--count", "25", "--recipient", "printer")
     assert "batch_id" not in vault.ask("issuer", *create, "--dry-run")
     batch = vault.ask("issuer", *create, "--wait", "--expires", "2036-12-31")
@@ -110,7 +76,7 @@ def test_a_batch_is_issued_exported_opened_and_acknowledged(vault: Vault, tmp_pa
     assert vault.ask("issuer", *withdraw, "--yes", "--wait")["batch"]["closed_count"] == "25"
 
 
-def test_a_package_is_not_opened_by_another_key(vault: Vault, tmp_path: Path) -> None:
+def test_a_package_is_not_opened_by_another_key(vault: Commanded, tmp_path: Path) -> None:
     package, key = tmp_path / "package", tmp_path / "key"
     vault.ask("issuer", "card", "issue", "netcash", "--recipient", "printer", "--out", str(package))
     subprocess.run(
@@ -125,7 +91,7 @@ def test_a_package_is_not_opened_by_another_key(vault: Vault, tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == ["key", "package"]
 
 
-def test_cards_are_sold_marked_suspended_and_closed(vault: Vault) -> None:
+def test_cards_are_sold_marked_suspended_and_closed(vault: Commanded) -> None:
     cards = issue(vault, "netcash", 3)
     ids = [card["card_id"] for card in cards]
     serials = "\n".join(card["serial"] for card in cards)
@@ -149,7 +115,7 @@ def test_cards_are_sold_marked_suspended_and_closed(vault: Vault) -> None:
     assert "wrong_state" in partly.stdout
 
 
-def test_records_go_in_and_out(vault: Vault, tmp_path: Path) -> None:
+def test_records_go_in_and_out(vault: Commanded, tmp_path: Path) -> None:
     card = issue(vault, "netcash", 1)[0]["card_id"]
     source, target = tmp_path / "in", tmp_path / "out"
     source.write_bytes(b"balance: 300\x00\xff")
@@ -160,7 +126,7 @@ def test_records_go_in_and_out(vault: Vault, tmp_path: Path) -> None:
     assert target.stat().st_mode & 0o777 == 0o600
 
 
-def test_codes_are_validated_without_being_shown(vault: Vault) -> None:
+def test_codes_are_validated_without_being_shown(vault: Commanded) -> None:
     cards = issue(vault, "netcash", 2, "--activate")
     codes = [cards[0]["code"], cards[1]["code"][:-1] + str((int(cards[1]["code"][-1]) + 1) % 10)]
     done = vault.run("shop", "card", "validate", "netcash", given="\n".join(codes))
@@ -171,7 +137,7 @@ def test_codes_are_validated_without_being_shown(vault: Vault) -> None:
     assert status[0]["usable"] is True
 
 
-def test_a_code_is_redeemed_once_and_reversed(vault: Vault) -> None:
+def test_a_code_is_redeemed_once_and_reversed(vault: Commanded) -> None:
     card = issue(vault, "single", 1, "--activate")[0]
     redeemed = vault.ask("redeemer", "card", "redeem", "single", given=card["code"])
     assert redeemed["card_id"] == card["card_id"]
@@ -180,7 +146,7 @@ def test_a_code_is_redeemed_once_and_reversed(vault: Vault) -> None:
     assert vault.ask("redeemer", *reverse)["card_id"] == card["card_id"]
 
 
-def test_a_code_is_revealed_into_a_private_file_only(vault: Vault, tmp_path: Path) -> None:
+def test_a_code_is_revealed_into_a_private_file_only(vault: Commanded, tmp_path: Path) -> None:
     card = issue(vault, "netcash", 1)[0]
     path = tmp_path / "revealed"
     reveal = ("card", "reveal", "netcash", card["serial"], "--reason", "a customer's complaint", "--clear")
@@ -193,14 +159,29 @@ def test_a_code_is_revealed_into_a_private_file_only(vault: Vault, tmp_path: Pat
     assert any(event["event"].get("note") == "a customer's complaint" for event in events)
 
 
-def test_what_a_caller_may_not_do_is_one_clear_line(vault: Vault) -> None:
+def test_a_lost_card_gets_a_new_code_and_keeps_its_id(vault: Commanded, tmp_path: Path) -> None:
+    card = issue(vault, "netcash", 1, "--activate")[0]
+    path = tmp_path / "reissued"
+    reissue = ("card", "reissue", "netcash", card["serial"], "--reason", "lost", "--clear", "--out", str(path))
+    done = vault.run("keeper", *reissue)
+    assert done.returncode == 0, done.stderr
+    new = json.loads(path.read_text())
+    assert not any(code in done.stdout + done.stderr for code in (card["code"], new["code"]))
+    assert (new["card_id"], new["superseded_serial"], new["generation"]) == (card["card_id"], card["serial"], "2")
+    validated = vault.run("shop", "card", "validate", "netcash", given=f"{card['code']}\n{new['code']}")
+    assert [line.split()[1] for line in validated.stdout.splitlines()[1:]] == ["not_good", "good"]
+    refused = vault.run("keeper", *reissue[:-1], f"{path}2")
+    assert (refused.returncode, "OLD_SERIAL" in refused.stderr) == (1, True)
+
+
+def test_what_a_caller_may_not_do_is_one_clear_line(vault: Commanded) -> None:
     done = vault.run("shop", "card", "list", "netcash")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "ask the operator" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [("get", "netcash", CODE), ("validate", CODE), ("redeem", "netcash", CODE)])
-def test_a_code_among_the_arguments_is_refused_and_not_repeated(vault: Vault, arguments: tuple[str, ...]) -> None:
+def test_a_code_among_the_arguments_is_refused_and_not_repeated(vault: Commanded, arguments: tuple[str, ...]) -> None:
     done = vault.run("keeper", "card", *arguments)
     assert done.returncode in (1, 2)
     assert CODE not in done.stdout + done.stderr

@@ -69,6 +69,7 @@ async def test_a_call_reaches_its_servicer_with_who_asked_and_what(running: Runn
         REQUEST_ID.bytes,
         request.SerializeToString(),
     )
+    assert call.programs == ("netcash",)
     assert call.correlation_id
     assert str(request.program) not in repr(call)
     assert not recorded.refusals

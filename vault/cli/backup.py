@@ -48,7 +48,7 @@ def _run(parsed: argparse.Namespace) -> int:
         show_counts(output, sidecar.tables)
         print(f"Content digest {sidecar.content_sha256}, also in {sidecar_path(parsed.out)}; note it elsewhere too.")
     if made.problem:
-        output.note(f"warning: {made.problem}; a restore will refuse this backup")
+        output.note(f"warning: {made.problem}; a restore takes this backup with --accept-forged only")
     if made.unconfirmed_roots:
         versions = ", ".join(map(str, made.unconfirmed_roots))
         output.note(UNCONFIRMED.format(versions=versions, config=parsed.config))

@@ -134,17 +134,27 @@ async def _export(client: VaultClient, parsed: argparse.Namespace, output: Outpu
 
 
 async def _acknowledge(client: VaultClient, parsed: argparse.Namespace, output: Output) -> int:
+    digest = parse_sha256(parsed.sha256)
+    request = AcknowledgeBatchRequest(program=parsed.program, batch_id=parsed.batch, sha256=digest)
+    answer = await client.call(client.issuance.AcknowledgeBatch, request)
+    output.one(answer.batch, DETAIL)
+    return EXIT_DONE
+
+
+def parse_sha256(text: str) -> bytes:
+    """Parse a SHA-256 in hexadecimal.
+
+    Raises:
+        UsageProblem: It is none.
+    """
     try:
-        digest = bytes.fromhex(parsed.sha256)
+        digest = bytes.fromhex(text)
     except ValueError:
         digest = b""
     if len(digest) * 2 != SHA256_HEX_LENGTH:
         message = "--sha256 is 64 hexadecimal digits"
         raise UsageProblem(message)
-    request = AcknowledgeBatchRequest(program=parsed.program, batch_id=parsed.batch, sha256=digest)
-    answer = await client.call(client.issuance.AcknowledgeBatch, request)
-    output.one(answer.batch, DETAIL)
-    return EXIT_DONE
+    return digest
 
 
 async def _show_closing(

@@ -1,4 +1,4 @@
-"""``cardvault card issue``, ``reveal``, ``validate``, ``redeem`` and ``reverse``: where codes go in or out.
+"""``cardvault card issue``, ``reissue``, ``reveal``, ``validate``, ``redeem`` and ``reverse``: codes go in or out.
 
 Codes go in from the terminal without echo or from standard input. They come out in clear only into a new file of
 mode 0600, or to a standard output that ``--stdout`` asks for; a package sealed to a recipient holds none in clear.
@@ -17,7 +17,7 @@ from vault.cli.output import Column, Output, moment, plain, table, word
 from vault.cli.selection import LARGEST_REQUEST, add_card, status_of
 from vault.cli.timing import add_expiry
 from vault.client.channel import VaultClient
-from vault.v1.card_service_pb2 import RevealCodeRequest
+from vault.v1.card_service_pb2 import ReissueCardRequest, RevealCodeRequest
 from vault.v1.issuance_service_pb2 import IssueCardsRequest, NewCard
 from vault.v1.resources_pb2 import Detail, PresentedCode, Usage, Verdict
 from vault.v1.validation_service_pb2 import (
@@ -56,6 +56,10 @@ def add_codes(actions: Actions) -> None:
     add_expiry(issue)
     issue.add_argument("--activate", action="store_true", help="sell them by this call")
     _add_delivery(issue)
+    reissue = actions.add("reissue", _reissue, "give a lost card a new code; the one before is good no more")
+    add_card(reissue)
+    reissue.add_argument("--reason", required=True, help="why, for the audit log; must not hold a code")
+    _add_delivery(reissue)
     reveal = actions.add("reveal", _reveal, "deliver a card's current code")
     add_card(reveal)
     reveal.add_argument("--reason", required=True, help="why, for the audit log; must not hold a code")
@@ -125,7 +129,24 @@ async def _reveal(client: VaultClient, parsed: argparse.Namespace, output: Outpu
     return EXIT_DONE
 
 
-def _set_delivery(request: IssueCardsRequest | RevealCodeRequest, parsed: argparse.Namespace) -> None:
+async def _reissue(client: VaultClient, parsed: argparse.Namespace, output: Output) -> int:
+    _check_delivery(parsed)
+    request = ReissueCardRequest(program=parsed.program, card=parsed.card, reason=parsed.reason)
+    _set_delivery(request, parsed)
+    answer = await client.call(client.cards.ReissueCard, request)
+    _deliver(parsed, answer.package, plain(answer, delivered=True))
+    answer.ClearField("package")
+    if parsed.json or parsed.stdout:
+        output.value(plain(answer, delivered=parsed.stdout))
+    else:
+        table(["card", "old serial", "new serial"], [[answer.card_id, answer.superseded_serial, answer.serial]])
+        output.note(f"code in {parsed.out}")
+    return EXIT_DONE
+
+
+def _set_delivery(
+    request: IssueCardsRequest | ReissueCardRequest | RevealCodeRequest, parsed: argparse.Namespace
+) -> None:
     if parsed.recipient:
         request.recipient = parsed.recipient
     else:

@@ -13,7 +13,7 @@ Nothing that exists is overwritten. Before real use replace the certificates and
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,10 +26,16 @@ DEFAULT_ADDRESS = "127.0.0.1:7443"
 CALLERS: Mapping[str, str] = MappingProxyType(
     {
         name: f"spiffe://cardvault.dev/{name}"
-        for name in ("operator", "issuer", "seller", "shop", "redeemer", "keeper", "revealer", "auditor")
+        for name in (
+            *("operator", "issuer", "seller", "shop", "redeemer", "exchanger"),
+            *("keeper", "revealer", "officer", "auditor"),
+        )
     }
 )
-ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType({name: (name,) for name in CALLERS} | {"shop": ("validator",)})
+ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {name: (name,) for name in CALLERS} | {"shop": ("validator",), "officer": ("officer", "validator")}
+)
+"""Roles of each caller; the officer is a validator too, whom the vault tells its public keys."""
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "certificate": "certificates/server.pem",
@@ -68,9 +74,9 @@ def set_up(folder: Path, *, address: str = DEFAULT_ADDRESS, programs: Mapping[st
     return configuration
 
 
-def write_profiles(folder: Path, address: str) -> None:
-    """Write the callers' profiles for a vault that listens on this address."""
-    for name in CALLERS:
+def write_profiles(folder: Path, address: str, callers: Iterable[str] = CALLERS) -> None:
+    """Write callers' profiles for a vault that listens on this address."""
+    for name in callers:
         lines = (
             f'server = "{address}"',
             'ca = "../certificates/ca.pem"',

@@ -4,15 +4,26 @@ import argparse
 from pathlib import Path
 
 from vault import config
-from vault.cli.failure import EXIT_DONE, UsageProblem
+from vault.cli.failure import EXIT_DONE, EXIT_PARTLY, UsageProblem
 from vault.cli.output import Output
 from vault.cli.stages import add_config, add_json, show_counts, stages
-from vault.wiring.restore import restore_backup
+from vault.errors import IntegrityFailure
+from vault.wiring.restore import Order, restore_backup
 from vault.wiring.sidecar import parse_digest, read_sidecar, sidecar_path
 
 _SPENT = """\
 Every program is stopped, so no code is good yet: codes that were spent, sold, closed or replaced after the
 backup was made are again as they were then. Compare with the ledger first, then start program by program:"""
+
+_REKEY = """\
+Codes of {programs} have digests under an index key that is not in use any more: no code of theirs is found before a
+re-key has ended, which opens each code and gives it a new digest: cardvault rotate rekey"""
+
+_FORGED = "try an older backup, or --accept-forged to restore them with the others, still refused wherever they count"
+_ACCEPTED = """\
+warning: rows not as the vault wrote them: {count}. They were restored as they are, as evidence; the vault refuses
+them wherever they would decide something, so their cards get "not good". Find out who could write to the database:
+  {rows}"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +43,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--restart", action="store_true", help="delete what an interrupted restore or move has left in the store"
     )
+    parser.add_argument(
+        "--accept-forged",
+        action="store_true",
+        help="restore although rows are not what the vault wrote; they are named, and the vault goes on refusing them",
+    )
+    parser.add_argument(
+        "--keys-from",
+        type=Path,
+        metavar="CONFIG",
+        help="take today's keys from the living vault that this configuration names (or from its SQLite database): for "
+        "a backup older than the destruction of a key, whose own keys no root key opens any more",
+    )
     add_json(parser)
     parser.set_defaults(run=_run)
 
@@ -39,8 +62,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _run(parsed: argparse.Namespace) -> int:
     output = Output(as_json=parsed.json)
     wanted = _wanted(parsed)
-    with stages(quiet=parsed.json) as watch:
-        restored = restore_backup(config.load(parsed.config), parsed.backup, wanted, watch, restart=parsed.restart)
+    order = Order(
+        parsed.backup,
+        wanted,
+        restart=parsed.restart,
+        accept_forged=parsed.accept_forged,
+        keys_from=parsed.keys_from,
+    )
+    try:
+        with stages(quiet=parsed.json) as watch:
+            restored = restore_backup(config.load(parsed.config), order, watch)
+    except IntegrityFailure as error:
+        if error.reason != "ROW_TAG" or parsed.accept_forged:
+            raise
+        raise IntegrityFailure(f"{error.message}; {_FORGED}", reason=error.reason) from None
+    forged = restored.forged
+    status = EXIT_PARTLY if forged.count else EXIT_DONE
     programs = sorted([*restored.stopped, *restored.stopped_before])
     digest = restored.content.sha256.hex()
     if parsed.json:
@@ -52,10 +89,13 @@ def _run(parsed: argparse.Namespace) -> int:
                 "digest_compared": wanted is not None,
                 "stopped_programs": restored.stopped,
                 "programs_stopped_before": restored.stopped_before,
+                "forged_rows": forged.count,
+                "first_forged_rows": forged.first,
+                "programs_to_rekey": restored.to_rekey,
             }
         )
-        return EXIT_DONE
-    print(f"Restored {parsed.backup}; every row is what the vault wrote.")
+        return status
+    print(f"Restored {parsed.backup}; {'all other rows are' if forged.count else 'every row is'} what the vault wrote.")
     show_counts(output, restored.content.counts)
     print(f"Content digest {digest}, {'as wanted' if wanted else 'compared with none'}.")
     if programs:
@@ -65,7 +105,11 @@ def _run(parsed: argparse.Namespace) -> int:
             print(f"  cardvault program start {program}{before}")
     else:
         print("There is no program in it that could be started.")
-    return EXIT_DONE
+    if restored.to_rekey:
+        print(_REKEY.format(programs=", ".join(restored.to_rekey)))
+    if forged.count:
+        output.note(_ACCEPTED.format(count=forged.count, rows="\n  ".join(forged.first)))
+    return status
 
 
 def _wanted(parsed: argparse.Namespace) -> bytes | None:

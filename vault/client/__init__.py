@@ -11,21 +11,28 @@ Guarantees:
 1. Every call has a deadline, and every refusal is one of ``vault.errors``.
 2. A call is repeated only where that cannot do anything twice: reads, and requests that carry a request id.
 3. A saved package is the one of its manifest, or there is no file of that name.
+4. An exchanged code is opened only if it answers the claim that was made.
 
 It does not protect codes in the caller's own memory and logs: what the vault delivered is the caller's to keep.
 """
 
 from vault.client.channel import VaultClient, connect
-from vault.client.export import save_package
+from vault.client.exchange import ExchangeClaim, exchange_code
+from vault.client.export import save_package, save_rotation_package
+from vault.client.found import seal_codes
 from vault.client.package import open_package
 from vault.client.recipient import create_key_file, public_key, read_key_file
 
 __all__ = [
+    "ExchangeClaim",
     "VaultClient",
     "connect",
     "create_key_file",
+    "exchange_code",
     "open_package",
     "public_key",
     "read_key_file",
     "save_package",
+    "save_rotation_package",
+    "seal_codes",
 ]

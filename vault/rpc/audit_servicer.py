@@ -4,7 +4,7 @@ from vault.policy.call import Call
 from vault.rpc import wire
 from vault.rpc.paging import Listing
 from vault.service.events import FOREVER_MS, EventFilter, Events
-from vault.stores.protocol import AuditPlace
+from vault.stores.records import AuditPlace
 from vault.v1 import audit_service_pb2 as pb
 
 

@@ -11,6 +11,7 @@ from vault.service import rules
 from vault.service.cards import CardFilter, Cards
 from vault.service.change import Changes, Order
 from vault.service.records import Records
+from vault.service.reissue_card import CardReissue, CardRequest
 from vault.service.reveal import Reveal
 from vault.v1 import card_service_pb2 as pb
 
@@ -21,10 +22,19 @@ UPDATABLE = {"reference": "reference", "expire_time": "expires_ms"}
 class CardServicer:
     """Answers CardService."""
 
-    def __init__(self, cards: Cards, changes: Changes, records: Records, reveal: Reveal, listing: Listing) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917  one for each thing that a keeper does
+        self,
+        cards: Cards,
+        changes: Changes,
+        records: Records,
+        reissue: CardReissue,
+        reveal: Reveal,
+        listing: Listing,
+    ) -> None:
         self._cards = cards
         self._changes = changes
         self._records = records
+        self._reissue = reissue
         self._reveal = reveal
         self._listing = listing
 
@@ -95,6 +105,20 @@ class CardServicer:
             call, request.program, wire.selector(request.card), request.payload, request.etag
         )
         return pb.PutRecordResponse(record_version=stored.version, etag=stored.etag)
+
+    async def ReissueCard(self, call: Call, request: pb.ReissueCardRequest) -> pb.ReissueCardResponse:
+        """Give a card a new code and deliver it."""
+        wanted = CardRequest(request.program, wire.selector(request.card), wire.delivery(request), request.reason)
+        delivered = await self._reissue.reissue(call, wanted)
+        (code,) = delivered.codes
+        return pb.ReissueCardResponse(
+            card_id=wire.uuid_text(code.card_id),
+            serial=code.serial,
+            superseded_serial=code.superseded_serial,
+            generation=delivered.generation,
+            code=code.code.expose().decode() if delivered.in_clear else "",
+            package=delivered.package,
+        )
 
     async def RevealCode(self, call: Call, request: pb.RevealCodeRequest) -> pb.RevealCodeResponse:
         """Deliver a card's code."""

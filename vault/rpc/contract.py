@@ -21,8 +21,10 @@ from vault.v1 import (
     administration_service_pb2,
     audit_service_pb2,
     card_service_pb2,
+    incident_service_pb2,
     issuance_service_pb2,
     options_pb2,
+    rotation_service_pb2,
     validation_service_pb2,
 )
 
@@ -33,6 +35,8 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
         activation_service_pb2,
         validation_service_pb2,
         card_service_pb2,
+        rotation_service_pb2,
+        incident_service_pb2,
         administration_service_pb2,
         audit_service_pb2,
     )

@@ -52,7 +52,7 @@ class MissingServicer(Exception):
 class _Attempt:
     """A call while it is being admitted: what is known of it so far."""
 
-    __slots__ = ("body", "correlation_id", "grants", "method", "principal", "request_id")
+    __slots__ = ("body", "correlation_id", "grants", "method", "principal", "programs", "request_id")
 
     def __init__(self, method: str, body: bytes, correlation_id: str) -> None:
         self.method = method
@@ -61,9 +61,12 @@ class _Attempt:
         self.principal = ""
         self.grants = NO_GRANTS
         self.request_id: bytes | None = None
+        self.programs: tuple[str, ...] = ()
 
     def call(self) -> Call:
-        return Call(self.principal, self.grants, self.method, self.correlation_id, self.request_id, self.body)
+        return Call(
+            self.principal, self.grants, self.method, self.correlation_id, self.request_id, self.body, self.programs
+        )
 
 
 class Dispatch:
@@ -166,7 +169,7 @@ class Dispatch:
             check_bounds(request)
             if has_request_id and request.request_id:
                 attempt.request_id = bytes.fromhex(request.request_id.replace("-", ""))
-            check_programs(grants, request)
+            attempt.programs = check_programs(grants, request)
             return request
 
         return admit
@@ -205,14 +208,16 @@ def _role_missing(role: Role) -> PermissionDenied:
     return PermissionDenied(message, reason="ROLE_MISSING", metadata={"role": name})
 
 
-def _program_check(method: Method) -> Callable[[Grants, Any], None]:
-    """Return the check that the role is held for the programs which the request names."""
+def _program_check(method: Method) -> Callable[[Grants, Any], tuple[str, ...]]:
+    """Return the check that the role is held for the programs which the request names, which it returns."""
     role, asked = method.role, _programs_asked(method)
 
-    def check(grants: Grants, request: Any) -> None:
-        for program in asked(request):
+    def check(grants: Grants, request: Any) -> tuple[str, ...]:
+        programs = tuple(asked(request))
+        for program in programs:
             if not grants.holds(role, program):
                 raise _role_missing(role)
+        return programs
 
     return check
 

@@ -7,9 +7,10 @@ from vault.policy.call import Call
 from vault.rpc import wire
 from vault.rpc.paging import Listing
 from vault.service.batches import Batches, BatchPlan
-from vault.service.export import Export, Manifest
+from vault.service.export import Export
 from vault.service.issuance import Issuance
 from vault.service.issue import CardPlan
+from vault.service.packing import Manifest
 from vault.v1 import issuance_service_pb2 as pb
 from vault.v1 import resources_pb2 as res
 
@@ -65,11 +66,8 @@ class IssuanceServicer:
     async def ListBatches(self, call: Call, request: pb.ListBatchesRequest) -> pb.ListBatchesResponse:
         """List batches."""
         page = await self._listing.open(call, request, (request.program,))
-        before = (int.from_bytes(page.cursor[:8], "big"), page.cursor[8:]) if page.cursor else None
-        views = await self._batches.page(call, request.program, before, page.limit)
-        following = page.following(
-            len(views), lambda: views[-1].row.created_ms.to_bytes(8, "big") + views[-1].row.batch_id
-        )
+        views = await self._batches.page(call, request.program, page.newest(), page.limit)
+        following = page.following_newest(views, lambda view: (view.row.created_ms, view.row.batch_id))
         return pb.ListBatchesResponse(batches=[wire.batch(view) for view in views], next_page_token=following)
 
     async def CancelBatch(self, call: Call, request: pb.CancelBatchRequest) -> pb.CancelBatchResponse:

@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 
 from vault.codes.format import normalize
+from vault.codes.serial import parse_serial
 from vault.errors import InvalidInput
-from vault.model.states import Detail, Role
+from vault.model.states import Detail, Proof, Role
 from vault.policy.call import Call
 from vault.rpc import wire
+from vault.secret import Secret
 from vault.service.cards import Cards
+from vault.service.claims import Shown
+from vault.service.exchange import Exchanges
 from vault.service.judge import Judgement
 from vault.service.public_keys import PublicKeys
 from vault.service.redemption import Redemptions
@@ -19,9 +23,17 @@ from vault.v1 import validation_service_pb2 as pb
 class ValidationServicer:
     """Answers ValidationService."""
 
-    def __init__(self, validation: Validation, redemptions: Redemptions, cards: Cards, public_keys: PublicKeys) -> None:
+    def __init__(
+        self,
+        validation: Validation,
+        redemptions: Redemptions,
+        exchanges: Exchanges,
+        cards: Cards,
+        public_keys: PublicKeys,
+    ) -> None:
         self._validation = validation
         self._redemptions = redemptions
+        self._exchanges = exchanges
         self._cards = cards
         self._public_keys = public_keys
 
@@ -64,6 +76,22 @@ class ValidationServicer:
         )
         return pb.ReverseRedemptionResponse(card_id=wire.uuid_text(card_id))
 
+    async def ExchangeCode(self, call: Call, request: pb.ExchangeCodeRequest) -> pb.ExchangeCodeResponse:
+        """Exchange a superseded code."""
+        digits = normalize(request.code.code, "code.code")
+        shown = _shown(request)
+        exchanged = await self._exchanges.exchange(call, request.program, digits, shown, request.public_key)
+        if exchanged.done:
+            return pb.ExchangeCodeResponse(
+                verdict=res.VERDICT_GOOD,
+                card_id=wire.uuid_text(exchanged.card_id),
+                sealed_code=exchanged.sealed_code,
+            )
+        response = pb.ExchangeCodeResponse(verdict=res.VERDICT_NOT_GOOD)
+        if call.grants.holds(Role.DETAIL, request.program):
+            response.detail = res.Detail.ValueType(exchanged.detail)
+        return response
+
     async def BatchGetCardStatus(
         self, call: Call, request: pb.BatchGetCardStatusRequest
     ) -> pb.BatchGetCardStatusResponse:
@@ -105,12 +133,27 @@ def _programs(call: Call, named: Sequence[str]) -> tuple[str, ...]:
     return tuple(named)
 
 
+def _shown(request: pb.ExchangeCodeRequest) -> Shown:
+    """Return what the holder shows.
+
+    Raises:
+        InvalidInput: SERIAL_MALFORMED: it is a serial with a wrong check character, most likely mistyped.
+    """
+    match request.WhichOneof("proof"):
+        case "serial":
+            return Shown(Proof.SERIAL, Secret(parse_serial(request.serial, "serial").encode()))
+        case "sale_secret":
+            return Shown(Proof.SALE_SECRET, Secret(request.sale_secret))
+        case _:
+            return Shown(Proof.PURCHASE)
+
+
 def _verdict(detail: Detail) -> res.Verdict.ValueType:
     return res.VERDICT_GOOD if detail == Detail.GOOD else res.VERDICT_NOT_GOOD
 
 
 def _validated(call: Call, programs: Sequence[str], judgement: Judgement) -> pb.ValidatedCode:
-    detail, card = judgement
+    detail, card = judgement.detail, judgement.card
     if detail == Detail.GOOD and card is not None:
         return pb.ValidatedCode(
             verdict=res.VERDICT_GOOD,

@@ -19,10 +19,10 @@ from vault.audit.event import Event
 from vault.config import Config
 from vault.custody.file import FileCustody
 from vault.custody.protocol import Custody
-from vault.errors import FailedPrecondition, IntegrityFailure
+from vault.errors import FailedPrecondition
 from vault.hardening import harden
 from vault.service.catalogue import Catalogue
-from vault.service.content import Content, Watch, survey
+from vault.service.content import Content, Forged, Watch, survey
 from vault.service.recorder import Recorded
 from vault.service.rootcopies import confirm, unconfirmed
 from vault.stores.protocol import Transaction
@@ -116,8 +116,6 @@ async def _back_up(config: Config, custody: Custody, out: Path, watch: Watch) ->
 
 def _look(tx: Transaction, custody: Custody, watch: Watch) -> _Found:
     snapshot = Catalogue(custody).at(tx)
-    try:
-        content, problem = survey(tx, snapshot, watch, "summing up"), ""
-    except IntegrityFailure as error:
-        content, problem = survey(tx, None, watch, "summing up"), error.message
-    return _Found(content, problem, unconfirmed(tx, snapshot, custody))
+    forged = Forged()
+    content = survey(tx, snapshot, watch, "summing up", forged=forged)
+    return _Found(content, forged.problem, unconfirmed(tx, snapshot, custody))

@@ -10,10 +10,20 @@ from vault.errors import Unavailable, VaultError
 from vault.hardening import harden
 from vault.jobs.chunk import Kind
 from vault.jobs.close_batch import CloseBatch
+from vault.jobs.drain import Drain
 from vault.jobs.issue_batch import IssueBatch
+from vault.jobs.reencrypt import Reencrypt
+from vault.jobs.reissue import ReissueCards
+from vault.jobs.rekey import Rekey
+from vault.jobs.retag import Retag
+from vault.jobs.rewrap import Rewrap
 from vault.jobs.runner import Runner
 from vault.jobs.sweep import Sweeper
 from vault.model.states import JobKind
+from vault.service.destruction import Destruction
+from vault.service.newcode import CodeMaker
+from vault.service.promotion import Promotion
+from vault.service.reissue import Reissuer
 from vault.wiring.parts import Parts, assemble, clock_ms, open_custody, open_store
 
 LANES = 4
@@ -41,9 +51,17 @@ def run(config: Config) -> int:
 
 def kinds(parts: Parts) -> dict[JobKind, Kind]:
     """Return who does each kind of job."""
+    promotion = Promotion(parts.recorder, parts.keys)
     return {
         JobKind.ISSUE_BATCH: IssueBatch(parts.recorder, parts.preparation, parts.issuer),
         JobKind.CLOSE_BATCH: CloseBatch(parts.slot),
+        JobKind.REISSUE: ReissueCards(
+            parts.recorder, parts.budget, Reissuer(CodeMaker(parts.budget, parts.random)), parts.slot
+        ),
+        JobKind.REKEY: Rekey(parts.recorder, promotion),
+        JobKind.REWRAP: Drain(parts.recorder, promotion, Rewrap(parts.budget, parts.random)),
+        JobKind.REENCRYPT: Drain(parts.recorder, promotion, Reencrypt(parts.budget, parts.random)),
+        JobKind.RETAG: Drain(parts.recorder, promotion, Retag()),
     }
 
 
@@ -56,6 +74,7 @@ async def _work(config: Config) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        await _finish_destruction(parts)
         sweeper = Sweeper(store, clock_ms, config.limits.request_hours)
         async with asyncio.TaskGroup() as group:
             for _ in range(LANES):
@@ -64,3 +83,12 @@ async def _work(config: Config) -> None:
             report_ready()
     finally:
         await store.close()
+
+
+async def _finish_destruction(parts: Parts) -> None:
+    """Destroy the root keys that a killed destruction has left; what cannot be done now does not hold jobs up."""
+    try:
+        for version in await Destruction(parts.recorder, parts.keys, parts.custody).finish():
+            _log.info("root_key_destroyed", version=version)
+    except VaultError as error:
+        _log.error("root_key_not_destroyed", problem=error.message, reason=error.reason)

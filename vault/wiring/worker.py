@@ -18,28 +18,49 @@ from vault.rpc.activation_servicer import ActivationServicer
 from vault.rpc.administration_servicer import AdministrationServicer
 from vault.rpc.audit_servicer import AuditServicer
 from vault.rpc.card_servicer import CardServicer
+from vault.rpc.incident_servicer import IncidentServicer
 from vault.rpc.issuance_servicer import IssuanceServicer
 from vault.rpc.paging import Listing
+from vault.rpc.rotation_servicer import RotationServicer
 from vault.rpc.server import Server
 from vault.rpc.tls import TlsFiles
 from vault.rpc.validation_servicer import ValidationServicer
 from vault.service.batches import Batches
+from vault.service.blocks import Blocks
 from vault.service.cards import Cards
 from vault.service.change import Changes
+from vault.service.contested import Contested
+from vault.service.destruction import Destruction
 from vault.service.events import Events
+from vault.service.exchange import Exchanges
 from vault.service.export import Export
+from vault.service.freezing import Freezing
+from vault.service.incidents import Incidents
 from vault.service.issuance import Issuance
+from vault.service.keyversions import KeyVersions
+from vault.service.lineage import Lineage
+from vault.service.newcode import CodeMaker
 from vault.service.presence import Presence
 from vault.service.programs import Programs
+from vault.service.promotion import Promotion
 from vault.service.public_keys import PublicKeys
 from vault.service.recipients import Recipients
 from vault.service.recorder import Recorded, Recorder
 from vault.service.records import Records
 from vault.service.redemption import Redemptions
+from vault.service.reissue import Reissuer
+from vault.service.reissue_card import CardReissue
+from vault.service.report import Report
 from vault.service.reveal import Reveal
+from vault.service.rotation import Rotation
+from vault.service.rotation_package import RotationPackages
+from vault.service.salesecrets import Sales
+from vault.service.selection import Selection
+from vault.service.superseded import SupersededUses
+from vault.service.triage import Triage
 from vault.service.validation import Validation
 from vault.status import code_of
-from vault.wiring.parts import Parts, assemble, open_custody, open_store
+from vault.wiring.parts import Parts, assemble, open_custody, open_store, replica_of
 
 GC_ALLOCATIONS = 100_000
 """Containers made since the last garbage collection before the next; some 20 MiB at most."""
@@ -64,8 +85,8 @@ def run(config: Config, port: int) -> int:
     return 0
 
 
-def servicers(parts: Parts) -> dict[str, object]:
-    """Return who answers each service."""
+def servicers(parts: Parts, superseded: SupersededUses | None = None) -> dict[str, object]:
+    """Return who answers each service; ``superseded`` is told of the superseded codes that are tried."""
     recorder, random = parts.recorder, parts.random
     changes = Changes(recorder, parts.slot)
     cards = Cards(recorder)
@@ -77,13 +98,24 @@ def servicers(parts: Parts) -> dict[str, object]:
             Export(recorder, parts.budget, random),
             listing,
         ),
-        "vault.v1.ActivationService": ActivationServicer(changes),
+        "vault.v1.ActivationService": ActivationServicer(Sales(changes, parts.budget, random)),
         "vault.v1.ValidationService": ValidationServicer(
-            Validation(recorder), Redemptions(recorder, parts.slot, random), cards, PublicKeys(recorder)
+            Validation(recorder, superseded),
+            Redemptions(recorder, parts.slot, random, superseded),
+            Exchanges(recorder, superseded),
+            cards,
+            PublicKeys(recorder),
         ),
         "vault.v1.CardService": CardServicer(
-            cards, changes, Records(recorder, parts.budget, random), Reveal(recorder, random), listing
+            cards,
+            changes,
+            Records(recorder, parts.budget, random),
+            CardReissue(recorder, parts.budget, Reissuer(CodeMaker(parts.budget, random)), random),
+            Reveal(recorder, random),
+            listing,
         ),
+        "vault.v1.RotationService": rotation_servicer(parts, listing),
+        "vault.v1.IncidentService": incident_servicer(parts, listing),
         "vault.v1.AdministrationService": AdministrationServicer(
             Programs(recorder, parts.keys), Recipients(recorder), listing
         ),
@@ -91,30 +123,65 @@ def servicers(parts: Parts) -> dict[str, object]:
     }
 
 
+def rotation_servicer(parts: Parts, listing: Listing) -> RotationServicer:
+    """Return who answers RotationService."""
+    recorder, random = parts.recorder, parts.random
+    return RotationServicer(
+        Rotation(recorder, random),
+        Lineage(recorder),
+        RotationPackages(recorder, parts.budget, random),
+        KeyVersions(recorder, Promotion(recorder, parts.keys), parts.custody),
+        Destruction(recorder, parts.keys, parts.custody),
+        listing,
+    )
+
+
+def incident_servicer(parts: Parts, listing: Listing) -> IncidentServicer:
+    """Return who answers IncidentService."""
+    recorder = parts.recorder
+    triage = Triage(parts.store)
+    return IncidentServicer(
+        Incidents(recorder, triage, parts.random),
+        Selection(recorder),
+        Freezing(recorder, triage),
+        Blocks(recorder),
+        Contested(recorder),
+        Report(recorder, triage),
+        listing,
+    )
+
+
 async def _serve(config: Config, port: int) -> None:
     tls = TlsFiles(config.server.certificate, config.server.private_key, config.server.client_ca)
     custody = open_custody(config)
     store = open_store(config)
     try:
-        parts = await assemble(config, store, custody)
-        recorder = parts.recorder
-
-        async def refused(call: Call, error: VaultError) -> None:
-            await recorder.refuse(call, error, code_of(error).name)
-
-        access = AccessFile(config.server.access_file, lambda loaded: _record_access(recorder, loaded))
-        await access.load()
-        server = Server(servicers(parts), access.current, refused, tls)
-        presence = Presence(store, parts.random(16), lambda: access.current().sha256)
-        await server.start(f"{config.server.address.rpartition(':')[0]}:{port}")
-        _settle()
-        report_ready()
-        await _until_told(access, presence)
-        await server.drain(config.server.drain_seconds)
-        with contextlib.suppress(VaultError):  # what is left behind is forgotten later
-            await presence.leave()
+        async with replica_of(config) as replica:
+            parts = await assemble(config, store, custody, replica=replica)
+            await _answer(config, port, parts, tls)
     finally:
         await store.close()
+
+
+async def _answer(config: Config, port: int, parts: Parts, tls: TlsFiles) -> None:
+    recorder = parts.recorder
+
+    async def refused(call: Call, error: VaultError) -> None:
+        await recorder.refuse(call, error, code_of(error).name)
+
+    access = AccessFile(config.server.access_file, lambda loaded: _record_access(recorder, loaded))
+    await access.load()
+    superseded = SupersededUses(recorder)
+    server = Server(servicers(parts, superseded), access.current, refused, tls)
+    presence = Presence(parts.store, parts.random(16), lambda: access.current().sha256)
+    await server.start(f"{config.server.address.rpartition(':')[0]}:{port}")
+    _settle()
+    report_ready()
+    await _until_told(access, presence, superseded)
+    await server.drain(config.server.drain_seconds)
+    for last in (superseded.flush, presence.leave):
+        with contextlib.suppress(VaultError):  # the audit log has every use, and who stayed away is forgotten
+            await last()
 
 
 def _settle() -> None:
@@ -127,8 +194,11 @@ def _settle() -> None:
     gc.set_threshold(GC_ALLOCATIONS)
 
 
-async def _until_told(access: AccessFile, presence: Presence) -> None:
-    """Watch the access file, and those of other processes, until SIGTERM or SIGINT; SIGHUP has it read at once."""
+async def _until_told(access: AccessFile, presence: Presence, superseded: SupersededUses) -> None:
+    """Watch the access file and those of other processes, and write counts, until SIGTERM or SIGINT.
+
+    SIGHUP has the access file read at once.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -141,7 +211,11 @@ async def _until_told(access: AccessFile, presence: Presence) -> None:
         task.add_done_callback(tasks.discard)
 
     loop.add_signal_handler(signal.SIGHUP, reread)
-    watching = [asyncio.create_task(access.watch()), asyncio.create_task(presence.run())]
+    watching = [
+        asyncio.create_task(access.watch()),
+        asyncio.create_task(presence.run()),
+        asyncio.create_task(superseded.run()),
+    ]
     await stop.wait()
     for task in watching:
         task.cancel()

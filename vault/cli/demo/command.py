@@ -1,21 +1,20 @@
 """``cardvault demo``: the whole of it, step by step, and what it came to."""
 
 import argparse
-import base64
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vault.cli.demo import incident, incident_summary
+from vault.cli.demo.atrest import copy_write_ahead_log, search_places
 from vault.cli.demo.place import Place
 from vault.cli.demo.plan import CARDS_OF_2006, SMALLEST
 from vault.cli.demo.processes import Outcome, VaultProcess, last_lines, migrate, run_step
-from vault.cli.demo.search import Report, search_files
+from vault.cli.demo.search import Report
 from vault.cli.demo.steps import STEPS
 from vault.cli.demo.summary import as_json, show, show_how_to_call
-from vault.cli.demo.targets import Targets
 from vault.cli.development import set_address, set_up, write_profiles
 from vault.cli.failure import EXIT_DONE, EXIT_FAILED, UsageProblem, complain
 from vault.cli.progress import progress_bar
@@ -23,19 +22,28 @@ from vault.client.recipient import create_key_file
 
 KEPT_FOLDER = Path("demo-data")
 ANY_PORT = "127.0.0.1:0"
-COPY = ".copy"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--cards", type=int, default=CARDS_OF_2006, metavar="N", help="cards in all (81105)")
     parser.add_argument(
+        "--incident",
+        action="store_true",
+        help="play 2006 as it should have gone: leak, freeze, re-issue, exchange, report, with shops asking all along",
+    )
+    parser.add_argument(
+        "--kill",
+        action="store_true",
+        help="with --incident: play it a second time over the same data, killing the job process at random points",
+    )
+    parser.add_argument(
         "--keep",
         action="store_true",
         help=f"keep ./{KEPT_FOLDER}, leave the vault running and say how to call it",
     )
     parser.add_argument("--json", action="store_true", help="write one JSON object to standard output")
-    parser.add_argument("--plant", action="store_true", help=argparse.SUPPRESS)  # proves that the search finds
+    parser.add_argument("--plant", action="store_true", help=argparse.SUPPRESS)  # proves that what is wrong is found
     parser.set_defaults(run=_run)
 
 
@@ -43,25 +51,44 @@ def _run(parsed: argparse.Namespace) -> int:
     if parsed.cards < SMALLEST:
         message = f"--cards is at least {SMALLEST}"
         raise UsageProblem(message)
+    if parsed.kill and not parsed.incident:
+        message = "--kill goes with --incident"
+        raise UsageProblem(message)
     started = time.monotonic()
     with _folder(keep=parsed.keep) as folder:
-        place = Place(folder)
-        place.make()
-        outcomes, problems = _play(place, parsed)
-        report = _search(place, parsed)
-        if report.codes_found:
-            problems.append(f"{report.codes_found} codes stand in what the vault wrote")
-        seconds = time.monotonic() - started
-        if parsed.json:
-            as_json(parsed.cards, outcomes, report, problems, seconds)
-        else:
-            show(parsed.cards, outcomes, report, problems, seconds)
+        problems = _incident(folder, parsed, started) if parsed.incident else _main_job(folder, parsed, started)
         for problem in problems:
             complain(problem)
         if parsed.keep:
+            place = Place(folder / "second") if parsed.kill else Place(folder)
             vault = VaultProcess(place)
             show_how_to_call(place, vault.address, vault.pid)
     return EXIT_FAILED if problems else EXIT_DONE
+
+
+def _main_job(folder: Path, parsed: argparse.Namespace, started: float) -> list[str]:
+    place = Place(folder)
+    place.make()
+    outcomes, problems = _play(place, parsed)
+    report = search_places([place], plant=parsed.plant, quiet=parsed.json)
+    problems += _found(report)
+    say = as_json if parsed.json else show
+    say(parsed.cards, outcomes, report, problems, time.monotonic() - started)
+    return problems
+
+
+def _incident(folder: Path, parsed: argparse.Namespace, started: float) -> list[str]:
+    scale = incident.Scale(parsed.cards, kill=parsed.kill, plant=parsed.plant, quiet=parsed.json)
+    runs = incident.play(folder, scale)
+    report = search_places([run.place for run in runs], plant=parsed.plant, quiet=parsed.json)
+    problems = [problem for run in runs for problem in run.problems] + _found(report)
+    say = incident_summary.as_json if parsed.json else incident_summary.show
+    say(runs, parsed.cards, report, problems, time.monotonic() - started)
+    return problems
+
+
+def _found(report: Report) -> list[str]:
+    return [f"{report.codes_found} codes stand in what the vault wrote"] if report.codes_found else []
 
 
 def _play(place: Place, parsed: argparse.Namespace) -> tuple[dict[str, Outcome], list[str]]:
@@ -81,31 +108,13 @@ def _play(place: Place, parsed: argparse.Namespace) -> tuple[dict[str, Outcome],
             if not outcome.result:
                 complain(f"the end of the vault's log:\n{last_lines(place.log)}")
                 break
-        _copy_write_ahead_log(place)
+        copy_write_ahead_log(place)
     finally:
         status = vault.stop()
     if status:
         problems.append(f"the vault ended with status {status}")
     set_address(place.configuration, vault.address)
     return outcomes, problems
-
-
-def _copy_write_ahead_log(place: Place) -> None:
-    """Keep what a clean stop would fold into the database and delete, so that it is searched, too."""
-    for path in (place.vault / "data").glob("*-wal"):
-        shutil.copyfile(path, path.with_name(f"{path.name}{COPY}"))
-
-
-def _search(place: Place, parsed: argparse.Namespace) -> Report:
-    codes = place.all_codes()
-    if parsed.plant and codes:
-        planted = b"what must be found: " + base64.b64encode(b"." + codes[0])
-        (place.vault / "data" / "planted").write_bytes(planted)
-    with progress_bar("searching what the vault wrote", quiet=parsed.json):
-        report = search_files(place.searched(), Targets(codes))
-    for path in (place.vault / "data").glob(f"*{COPY}"):
-        path.unlink()
-    return report
 
 
 @contextmanager

@@ -5,10 +5,11 @@
     vault/       the vault's own folder, as ``cardvault serve --init`` makes it; its log is in vault/data
     outbox/      packages, as the vault sealed them
     house/       the fulfilment house's private key
-    papers/      what passes between the parties without codes: ids, serials, counts
-    wallets/     the customers' codes, files of mode 0600
+    contractor/  the private key of the contractor, from whom codes leak in the incident's story
+    papers/      what passes between the parties without codes: ids, serials, counts, moments
+    wallets/     the customers' codes and the secrets of their sales, files of mode 0600
 
-Everything but the wallets is searched for codes at the end.
+Everything but the wallets is searched for what is in them at the end.
 """
 
 import json
@@ -16,6 +17,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from vault.cli.demo.moments import Moments
 
 
 class Place:
@@ -28,13 +31,21 @@ class Place:
         self.log = self.vault / "data" / "vault.log"
         self.ready_file = self.vault / "data" / "ready"
         self.package = folder / "outbox" / "netcash.package"
+        self.lot_package = folder / "outbox" / "lot.package"
+        self.stolen_package = folder / "outbox" / "stolen.package"
+        self.renewed_package = folder / "outbox" / "renewed.package"
         self.house_key = folder / "house" / "recipient.key"
+        self.contractor_key = folder / "contractor" / "recipient.key"
+        self.report = folder / "papers" / "report.jws"
+        self.public_keys = folder / "papers" / "public-keys.json"
+        self.moments = Moments(folder / "papers" / "moments")
         self._papers = folder / "papers"
         self._wallets = folder / "wallets"
 
     def make(self) -> None:
         """Make the folders; nobody else can look into them."""
-        for path in (self.folder, self.package.parent, self.house_key.parent, self._papers, self._wallets):
+        keys = (self.house_key.parent, self.contractor_key.parent)
+        for path in (self.folder, self.package.parent, *keys, self._papers, self._wallets):
             path.mkdir(mode=0o700, exist_ok=True)
 
     def profile(self, name: str) -> Path:
@@ -61,7 +72,7 @@ class Place:
         return (self._wallets / name).read_text(encoding="ascii").split()
 
     def all_codes(self) -> list[bytes]:
-        """Answer every code that was ever delivered."""
+        """Answer every code that was ever delivered, and every secret of a sale; both are 16 digits."""
         return [code for path in sorted(self._wallets.iterdir()) for code in path.read_bytes().split()]
 
     def searched(self) -> Iterator[Path]:

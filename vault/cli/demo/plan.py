@@ -9,6 +9,7 @@ from typing import NamedTuple
 CARDS_OF_2006 = 81_105
 _SHARES = (50_419, 2_286, 24_363, 4_037)
 SMALLEST = 100
+MOST_HOLDERS = 400
 
 
 class Plan(NamedTuple):
@@ -38,6 +39,16 @@ class Plan(NamedTuple):
     def sold(self) -> int:
         """Those whose codes are good."""
         return self.cards - self.unsold
+
+    @property
+    def control(self) -> int:
+        """Cards that the incident's story issues beside them, to be good all the time."""
+        return max(20, self.cards // 40)
+
+    @property
+    def holders(self) -> int:
+        """Holders who come to exchange their codes in the incident's story."""
+        return min(MOST_HOLDERS, self.sold // 3)
 
 
 def plan(cards: int) -> Plan:

@@ -1,5 +1,6 @@
 """The demo's processes: the vault, and one for each step of a party."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -7,7 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
 from vault.cli.demo.place import Place
 from vault.errors import FailedPrecondition, Unavailable
@@ -15,6 +17,7 @@ from vault.errors import FailedPrecondition, Unavailable
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.05
+GRACE_SECONDS = 2.0
 LOG_LINES = 15
 
 
@@ -95,30 +98,57 @@ class VaultProcess:
         return self._place.ready_file.read_text(encoding="ascii").strip()
 
 
-def run_step(place: Place, cards: int, name: str, report: Callable[[int, int], None]) -> Outcome:
-    """Run one step of a party in a process of its own.
+class Party:
+    """A party's process, which takes steps in turn. What it complains of on standard error passes to the demo's."""
 
-    Args:
-        place: The demo's folder.
-        cards: Cards of the demo.
-        name: The step.
-        report: Told how far it is.
-    """
-    command = cardvault("demo-step", name, "--folder", str(place.folder), "--cards", str(cards))
-    outcome: dict[str, Any] = {"result": {}, "problems": []}
-    # What a party complains of on standard error passes through to the demo's own.
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
-        assert process.stdout is not None
-        for line in process.stdout:
+    def __init__(self, place: Place, cards: int, names: Sequence[str]) -> None:
+        """Start it.
+
+        Args:
+            place: The demo's folder.
+            cards: Cards of the demo.
+            names: The steps.
+        """
+        command = cardvault("demo-step", *names, "--folder", str(place.folder), "--cards", str(cards))
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)  # noqa: S603
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def outcome(self, report: Callable[[int, int], None] = lambda _done, _total: None) -> Outcome:
+        """Wait for the end of its next step.
+
+        Args:
+            report: Told how far it is.
+        """
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
             said = json.loads(line)
             if "result" in said:
-                outcome = said
-            else:
-                report(said["done"], said["total"])
-    problems = list(outcome["problems"])
-    if process.returncode and not problems:
-        problems = [f"its process ended with status {process.returncode}"]
-    return Outcome(outcome["result"], problems, float(outcome["result"].get("seconds", 0.0)))
+                return Outcome(said["result"], list(said["problems"]), float(said["result"]["seconds"]))
+            report(said["done"], said["total"])
+        return Outcome({}, [f"its process ended with status {self._process.wait()}"], 0.0)
+
+    def end(self) -> None:
+        """Wait for its end; one that has steps left is told to end at once."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_SECONDS)
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+def run_step(place: Place, cards: int, name: str, report: Callable[[int, int], None]) -> Outcome:
+    """Run one step of a party in a process of its own."""
+    with Party(place, cards, [name]) as party:
+        return party.outcome(report)
 
 
 def last_lines(path: Path, lines: int = LOG_LINES) -> str:

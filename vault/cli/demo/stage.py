@@ -7,6 +7,7 @@ its end ``{"result": {...}, "problems": [...]}``. Neither holds codes.
 import argparse
 import asyncio
 import json
+import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -15,15 +16,19 @@ from vault.cli.connection import open_client
 from vault.cli.demo.place import Place
 from vault.cli.demo.plan import Plan
 from vault.client.channel import VaultClient
+from vault.errors import Unavailable
 
 NETCASH = "netcash"
 OTHER = "other"
 RECIPIENT = "printer"
+CONTRACTOR = "contractor"
+SHOPS = ("shop-1", "shop-2", "shop-3")
 OTHER_CARDS = 50
 PORTION = 1000
 IN_FLIGHT = 4
 TIMEOUT_SECONDS = 60.0
 SHOWN_SECONDS = 0.1
+POLL_SECONDS = 0.05
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -32,11 +37,13 @@ Answer = TypeVar("Answer")
 class Stage:
     """One party at work."""
 
-    def __init__(self, place: Place, plan: Plan) -> None:
+    def __init__(self, place: Place, plan: Plan, step: str = "") -> None:
+        self.step = step
         self.place = place
         self.plan = plan
         self.problems: list[str] = []
         self._shown = 0.0
+        self._parent = os.getppid()
 
     def client(self, name: str) -> VaultClient:
         """Answer a client that uses the certificate of one caller, the only one that this process reads."""
@@ -47,6 +54,18 @@ class Stage:
         """Note a problem unless something holds."""
         if not holds:
             self.problems.append(otherwise)
+
+    async def until(self, moment: str) -> None:
+        """Wait for a moment of the story, or for the end of the demo.
+
+        Raises:
+            Unavailable: The demo has ended.
+        """
+        while moment not in self.place.moments.read():
+            if os.getppid() != self._parent:
+                message = "the demo has ended"
+                raise Unavailable(message)
+            await asyncio.sleep(POLL_SECONDS)
 
     def report(self, done: int, total: int) -> None:
         """Say how far it is, a few times a second."""

@@ -63,6 +63,11 @@ def show(cards: int, outcomes: Mapping[str, Outcome], report: Report, problems: 
     kinds = plan(cards)._asdict()
     print("cards: " + ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in kinds.items()))
     print(f"validated: {_total(outcomes, VALIDATING, 'count'):,}; wrong answers: {_total(outcomes, WRONG, 'wrong')}")
+    show_report(report, problems, seconds)
+
+
+def show_report(report: Report, problems: Sequence[str], seconds: float) -> None:
+    """Write what the search found, and whether every expectation held, to standard output."""
     print(
         f"searched {report.files} files, {report.searched_bytes:,} bytes, for {report.codes:,} codes in every form; "
         f"codes found: {report.codes_found}"

@@ -1,8 +1,8 @@
-"""The operator: sets up two programs and the fulfilment house."""
+"""The operator: sets up programs, and who may be sent packages."""
 
 from typing import Any
 
-from vault.cli.demo.stage import NETCASH, OTHER, RECIPIENT, Stage
+from vault.cli.demo.stage import CONTRACTOR, NETCASH, OTHER, RECIPIENT, Stage
 from vault.client.channel import VaultClient
 from vault.client.recipient import public_key, read_key_file
 from vault.v1.administration_service_pb2 import CreateProgramRequest, CreateRecipientRequest
@@ -29,3 +29,16 @@ async def _create_program(client: VaultClient, program: str, display_name: str) 
     settings = ProgramSettings(display_name=display_name, clear_delivery=True)
     request = CreateProgramRequest(program=program, settings=settings)
     await client.call(client.administration.CreateProgram, request)
+
+
+async def prepare(stage: Stage) -> dict[str, Any]:
+    """Create the program, and register the public keys of the contractor and of the fulfilment house."""
+    keys = {CONTRACTOR: stage.place.contractor_key, RECIPIENT: stage.place.house_key}
+    async with stage.client("operator") as client:
+        await _create_program(client, NETCASH, "Net Cash")
+        for name, path in keys.items():
+            request = CreateRecipientRequest(
+                program=NETCASH, recipient=name, display_name=name.title(), public_key=public_key(read_key_file(path))
+            )
+            await client.call(client.administration.CreateRecipient, request)
+    return {"count": 1}

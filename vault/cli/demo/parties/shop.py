@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import grpc
 
+from vault.cli.demo.place import Place
 from vault.cli.demo.stage import NETCASH, OTHER, Stage, portions
+from vault.cli.demo.truth import USAGES, positions
 from vault.client.channel import VaultClient
 from vault.codes.checkdigit import check_digit
 from vault.errors import PermissionDenied
@@ -74,18 +76,42 @@ async def validate_sample(stage: Stage) -> dict[str, Any]:
 async def validate_all(stage: Stage) -> dict[str, Any]:
     """Validate every code, a thousand a call."""
     customers = [customer for kind in _customers(stage) for customer in kind]
+    results = await _validate_many(stage, customers)
+    return _counted(stage, [_is_right(*pair) for pair in zip(customers, results, strict=True)])
+
+
+async def _validate_many(stage: Stage, customers: Sequence[Customer]) -> list[ValidatedCode]:
     async with stage.client("shop") as one, stage.client("shop") as two:
         turn = itertools.cycle((one, two))
 
-        async def work(portion: Sequence[Customer]) -> list[bool]:
+        async def work(portion: Sequence[Customer]) -> Sequence[ValidatedCode]:
             client = next(turn)
             codes = [PresentedCode(code=customer.code) for customer in portion]
             request = BatchValidateCodesRequest(programs=[NETCASH], codes=codes)
-            answer = await client.call(client.validation.BatchValidateCodes, request)
-            return [_is_right(*pair) for pair in zip(portion, answer.results, strict=True)]
+            return (await client.call(client.validation.BatchValidateCodes, request)).results
 
-        answers = await stage.in_flight(portions(customers), work)
-    return _counted(stage, [right for answer in answers for right in answer])
+        return list(itertools.chain.from_iterable(await stage.in_flight(portions(customers), work)))
+
+
+async def validate_renewed(stage: Stage) -> dict[str, Any]:
+    """Validate every old and new code of the lot after the thaw: only new ones of sold cards are good.
+
+    The one card that was claimed twice is held. Hand the ledger the card ids that the new codes lead to.
+    """
+    place, plan = stage.place, stage.plan
+    sold, contested = place.read_paper("sold"), place.read_paper("contested")
+    usages = [USAGES[kind] for kind, lot in positions(plan).items() if kind in USAGES for _ in lot]
+    bad, no_usage = Verdict.VERDICT_NOT_GOOD, Usage.USAGE_UNSPECIFIED
+    old = [Customer(code, bad, no_usage) for code in place.read_wallet("lot")]
+    new = [Customer(code, bad, no_usage) for code in place.read_wallet("renewed")]
+    for position, (card_id, usage) in enumerate(zip(sold, usages, strict=True)):
+        if card_id != contested:
+            new[position] = Customer(new[position].code, Verdict.VERDICT_GOOD, usage)
+    results = await _validate_many(stage, [*old, *new])
+    found = [result.card_id or contested for result in results[plan.cards : plan.cards + plan.sold]]
+    stage.expect(holds=found == sold, otherwise="new codes lead to other cards")
+    place.write_paper("found", found)
+    return _counted(stage, [_is_right(*pair) for pair in zip([*old, *new], results, strict=True)])
 
 
 def _counted(stage: Stage, right: Sequence[bool]) -> dict[str, Any]:
@@ -99,7 +125,7 @@ async def try_others(stage: Stage) -> dict[str, Any]:
     unsold = stage.place.read_wallet("printed")[stage.plan.unused :][:3]
     sold = stage.place.read_wallet("issued")[0]
     wrong_digit = sold[:-1] + str((int(sold[-1]) + 1) % 10)
-    unknown = _unknown_code(set(stage.place.all_codes()))
+    unknown = unknown_code(stage.place)
     tried = [*unsold, wrong_digit, unknown, stage.place.read_wallet("other")[0]]
     async with stage.client("shop") as client:
         # The bytes as they came, which no parsing has made alike.
@@ -124,7 +150,9 @@ async def try_others(stage: Stage) -> dict[str, Any]:
     return {"count": len(tried) + len(forbidden), "wrong": wrong}
 
 
-def _unknown_code(known: set[bytes]) -> str:
+def unknown_code(place: Place) -> str:
+    """Answer a code with a right check digit that was never issued."""
+    known = set(place.all_codes())
     while True:
         digits = f"{secrets.randbelow(10**15):015}".encode()
         code = digits + check_digit(digits, CheckAlgorithm.LUHN)

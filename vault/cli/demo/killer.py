@@ -1,0 +1,84 @@
+"""Kills a vault's job process with SIGKILL, at random points of its work, until the work is done.
+
+1. The points are drawn from the system's generator; there is no seed, so no two runs are alike. The first one is
+   within a third of a second of the job's creation, each other one within ``life_seconds`` of the first progress
+   that the job made after the kill before.
+2. Only the job process of the vault given is killed: the child of its supervisor that says so on its command line.
+"""
+
+import os
+import secrets
+import signal
+import threading
+from pathlib import Path
+
+from vault.cli.demo.moments import REISSUED, REISSUING, Moments
+
+FIRST_SECONDS = 0.35
+POLL_SECONDS = 0.01
+_RANDOM = secrets.SystemRandom()
+
+
+class Killer:
+    """A thread that kills; ``kills`` are the cards that were done at each kill, as the watcher knew."""
+
+    def __init__(self, supervisor: int, moments: Moments, life_seconds: float) -> None:
+        """Begin to watch.
+
+        Args:
+            supervisor: Process id of the vault.
+            moments: Of the story: the re-issue begins and ends in it.
+            life_seconds: Longest time that the job process may work before it is killed.
+        """
+        self.kills: list[int] = []
+        self._supervisor = supervisor
+        self._moments = moments
+        self._life_seconds = life_seconds
+        self._done = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="killer", daemon=True)
+        self._thread.start()
+
+    def report(self, done: int, _total: int) -> None:
+        """Take down how far the job is."""
+        self._done = done
+
+    def end(self) -> None:
+        """Kill no more."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while REISSUING not in self._moments.read():
+            if self._stop.wait(POLL_SECONDS):
+                return
+        self._kill_after(FIRST_SECONDS)
+        while not self._over():
+            before = self._done
+            while self._done <= before:
+                if self._stop.wait(POLL_SECONDS) or self._over():
+                    return
+            self._kill_after(self._life_seconds)
+
+    def _kill_after(self, longest_seconds: float) -> None:
+        if self._stop.wait(_RANDOM.uniform(0, longest_seconds)) or self._over():
+            return
+        for pid in job_processes(self._supervisor):
+            os.kill(pid, signal.SIGKILL)
+            self.kills.append(self._done)
+
+    def _over(self) -> bool:
+        return REISSUED in self._moments.read()
+
+
+def job_processes(supervisor: int) -> list[int]:
+    """Answer the process ids of a vault's job process: one, or none while it is started again."""
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text(encoding="ascii").split()
+    return [int(child) for child in children if _works_jobs(Path(f"/proc/{child}/cmdline"))]
+
+
+def _works_jobs(command: Path) -> bool:
+    try:
+        return b"\0--only\0jobs\0" in command.read_bytes()
+    except FileNotFoundError:  # it has ended since
+        return False
