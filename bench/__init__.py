@@ -7,9 +7,17 @@
 3. Every answer is compared, byte by byte, with the one that is right; one wrong answer ends the bench.
 4. Every loop has a deadline.
 
+Stores: SQLite, or with ``--store postgres`` a PostgreSQL cluster that the bench makes for itself (``cluster``), as
+durable as one of production, with PostgreSQL's own settings. It shares the machine's cores too.
+
 Yardsticks: for calls a bare ``grpc.aio`` server that echoes bytes, with the same certificates, TLS settings,
-number of processes and load; for issuance the same rows written to a fresh file of the same schema with the same
-settings, in the same portions, sorted alike. Clients, server and yardstick share the machine's cores.
+number of processes and load; for issuance the same rows written to a fresh database of the same schema and kind
+with the same settings, in the same portions, sorted alike: on SQLite by INSERT, on PostgreSQL by binary COPY. On
+PostgreSQL bare look-ups are shown as well: whole rows of codes by their digest, 500 and 1 at a time, by as many
+connections as the vault has workers. Clients, server and yardstick share the machine's cores.
+
+``connections`` is the largest number of the vault's connections that pg_stat_activity showed while it was under
+load, looked at ten times a second.
 
 The bench keeps codes of its own cards in files of a folder that only its user can read, and deletes it.
 """

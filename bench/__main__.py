@@ -10,13 +10,17 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-from bench.calls import Pace, measure_calls
+import psycopg
+
+from bench.calls import Pace, measure_calls, touch
 from bench.cards import Wallet, fill_wallet, issue_batch, set_up_program
 from bench.clients import WrongAnswer
+from bench.connections import connections_figure
 from bench.figure import Figure
+from bench.grounds import KINDS, Ground, ground_of
 from bench.issuance import CODES, Sizes, issuance_figures, measure_issuance, memory_figures
 from bench.report import show
 from bench.rig import Rig, running_vault
@@ -24,6 +28,8 @@ from vault.errors import VaultError
 
 CALLS = frozenset({"validate", "batch"})
 ISSUING = frozenset({"issuance", "memory"})
+NAMES = CALLS | ISSUING | {"connections"}
+MOST_ROUNDS = 99
 FULL_PACE, QUICK_PACE = Pace(5, 1.5, 6.0), Pace(1, 1.0, 2.0)
 FULL_SIZES, QUICK_SIZES = Sizes(10_000, 1_000_000, 3), Sizes(1_000, 10_000, 1)
 CARDS_WITHOUT_ISSUANCE = 10_000
@@ -32,13 +38,19 @@ TEMPORARY = "cardvault-bench-"
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures a vault beside its yardsticks.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(sorted(CALLS | ISSUING)) + " (all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(sorted(NAMES)) + " (all)")
+    parser.add_argument("--store", choices=KINDS, default=KINDS[0], help="where records live (%(default)s)")
     parser.add_argument("--json", action="store_true", help="write a list of figures as JSON to standard output")
     parser.add_argument("--quick", action="store_true", help="10,000 cards and one short run each, for a look")
+    parser.add_argument("--rounds", type=int, metavar="N", help="runs of each, 1 to 99 (calls 5, issuance 3)")
     parsed = parser.parse_args()
-    strangers = set(parsed.names) - CALLS - ISSUING
+    strangers = set(parsed.names) - NAMES
     if strangers:
         parser.error(f"there is no figure {min(strangers)}")
+    if parsed.store != "postgres" and "connections" in parsed.names:
+        parser.error("connections are those to a database: --store postgres")
+    if parsed.rounds is not None and not 1 <= parsed.rounds <= MOST_ROUNDS:
+        parser.error(f"--rounds is 1 to {MOST_ROUNDS}")
     return parsed
 
 
@@ -46,32 +58,47 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _measure(asked: frozenset[str], *, quick: bool) -> list[Figure]:
-    pace, sizes = (QUICK_PACE, QUICK_SIZES) if quick else (FULL_PACE, FULL_SIZES)
+class Asked(NamedTuple):
+    """What is to be measured, how long and how often."""
+
+    names: frozenset[str]
+    pace: Pace
+    sizes: Sizes
+
+
+def _asked(parsed: argparse.Namespace) -> Asked:
+    names = frozenset(parsed.names) or (NAMES if parsed.store == "postgres" else NAMES - {"connections"})
+    pace, sizes = (QUICK_PACE, QUICK_SIZES) if parsed.quick else (FULL_PACE, FULL_SIZES)
+    if parsed.rounds is not None:
+        pace, sizes = pace._replace(rounds=parsed.rounds), sizes._replace(rounds=parsed.rounds)
+    return Asked(names, pace, sizes)
+
+
+def _measure(asked: Asked, ground: Ground) -> list[Figure]:
     figures: list[Figure] = []
-    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as name:
-        folder = Path(name)
-        measure = _calls(pace, asked, figures)
-        if not asked & ISSUING:
-            with running_vault(folder / "vault") as rig:
-                measure(rig, asyncio.run(_prepare(rig, folder)))
-            return figures
-        issued = measure_issuance(folder, sizes, _say, measure)
-    if "issuance" in asked:
-        figures += issuance_figures(issued)
-    if "memory" in asked:
-        figures += memory_figures(issued, sizes)
-    return figures
-
-
-def _calls(pace: Pace, asked: frozenset[str], figures: list[Figure]) -> Callable[[Rig, Wallet], None]:
-    """Return what measures calls of a vault, if any are asked for."""
+    processes: list[int] = []
 
     def measure(rig: Rig, wallet: Wallet) -> None:
-        if asked & CALLS:
-            figures.extend(measure_calls(rig, wallet, pace, asked, _say))
+        processes.append(rig.processes)
+        if asked.names & CALLS:
+            figures.extend(measure_calls(rig, wallet, asked.pace, asked.names, _say))
+        else:
+            touch(rig, wallet, asked.pace.seconds)
 
-    return measure
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as name:
+        folder = Path(name)
+        if asked.names & ISSUING:
+            issued = measure_issuance(folder, ground, asked.sizes, _say, measure)
+            if "issuance" in asked.names:
+                figures += issuance_figures(issued, ground.bare)
+            if "memory" in asked.names:
+                figures += memory_figures(issued, asked.sizes)
+        else:
+            with running_vault(folder / "vault", ground) as rig:
+                measure(rig, asyncio.run(_prepare(rig, folder)))
+    if "connections" in asked.names and ground.watch is not None:
+        figures.append(connections_figure(ground.watch, processes[-1]))
+    return figures
 
 
 async def _prepare(rig: Rig, folder: Path) -> Wallet:
@@ -83,10 +110,10 @@ async def _prepare(rig: Rig, folder: Path) -> Wallet:
 def main() -> int:
     """Measure, and show the figures."""
     parsed = _arguments()
-    asked = frozenset(parsed.names) or CALLS | ISSUING
     try:
-        figures = _measure(asked, quick=parsed.quick)
-    except (WrongAnswer, RuntimeError, VaultError, subprocess.SubprocessError) as error:
+        with ground_of(parsed.store) as ground:
+            figures = _measure(_asked(parsed), ground)
+    except (WrongAnswer, RuntimeError, VaultError, psycopg.Error, subprocess.SubprocessError) as error:
         _say(f"the bench could not be finished: {error}")
         return 1
     if parsed.json:

@@ -8,6 +8,7 @@ from bench import echo
 from bench.cards import AT_ONCE, Wallet
 from bench.clients import Run, run_load
 from bench.figure import Figure, middle
+from bench.grounds import Reach
 from bench.load import Order
 from bench.rig import Rig
 
@@ -16,7 +17,8 @@ VALIDATE = "/vault.v1.ValidationService/ValidateCode"
 BATCH = "/vault.v1.ValidationService/BatchValidateCodes"
 CONNECTIONS, IN_FLIGHT = 16, 64
 BATCH_CONNECTIONS, BATCH_IN_FLIGHT = 8, 8
-RATE_REACH, P99_REACH, BATCH_REACH = 0.7, 2.0, 10.0
+P99_REACH = 2.0
+LOOK_UPS_AT_ONCE = 500
 
 
 class Pace(NamedTuple):
@@ -28,11 +30,13 @@ class Pace(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The runs of each kind of call."""
+    """The runs of each kind of call; and of bare look-ups, in codes a second, where they are a yardstick."""
 
     echo: list[Run]
     validate: list[Run]
     batch: list[Run]
+    one_by_one: list[float]
+    many_at_once: list[float]
 
 
 def measure_calls(
@@ -48,7 +52,7 @@ def measure_calls(
         say: Told what is being done.
     """
     folder = wallet.validate.parent
-    seen = Seen([], [], [])
+    seen = Seen([], [], [], [], [])
     with echo.echo_server(rig.certificates, rig.workers) as address:
         kinds = {
             "echo": (seen.echo, _order(rig, address, echo.METHOD, wallet.echo, pace)),
@@ -67,7 +71,19 @@ def measure_calls(
                 run = run_load(folder, order)
                 runs.append(run)
                 say(f"round {number + 1}: {kind} {run.rate:,.0f} calls/s, p99 {run.p99_ms:.1f} ms")
-    return _figures(seen)
+            for kind, rates, at_once in (
+                ("validate", seen.one_by_one, 1),
+                ("batch", seen.many_at_once, LOOK_UPS_AT_ONCE),
+            ):
+                rate = _look_up(rig, at_once, pace) if kind in asked else None
+                if rate is not None:
+                    rates.append(rate)
+                    say(f"round {number + 1}: bare look-ups {rate:,.0f} codes/s, {at_once} at once")
+    return _figures(seen, rig.ground.reach)
+
+
+def _look_up(rig: Rig, at_once: int, pace: Pace) -> float | None:
+    return rig.ground.look_up(rig.place.configuration, at_once, pace.seconds, rig.workers)
 
 
 def touch(rig: Rig, wallet: Wallet, seconds: float) -> None:
@@ -93,15 +109,25 @@ def _order(rig: Rig, address: str, method: str, pairs: Path, pace: Pace) -> Orde
     )
 
 
-def _figures(seen: Seen) -> list[Figure]:
+def _figures(seen: Seen, reach: Reach) -> list[Figure]:
     rate = middle([run.rate for run in seen.echo])
     figures = []
     if seen.validate:
         validated = middle([run.rate for run in seen.validate])
-        figures.append(Figure("ValidateCode", validated, "calls/s", rate, "echo", RATE_REACH))
         p99, echo_p99 = (middle([run.p99_ms for run in runs]) for runs in (seen.validate, seen.echo))
-        figures.append(Figure("p99 of ValidateCode", p99, "ms", echo_p99, "echo's p99", P99_REACH, at_most=True))
+        figures += [
+            Figure("ValidateCode", validated, "calls/s", rate, "echo", reach.validate),
+            Figure("p99 of ValidateCode", p99, "ms", echo_p99, "echo's p99", P99_REACH, at_most=True),
+            *_beside_look_ups("ValidateCode", validated, "calls/s", seen.one_by_one, 1),
+        ]
     if seen.batch:
         codes = middle([run.rate for run in seen.batch]) * AT_ONCE
-        figures.append(Figure("BatchValidateCodes", codes, "codes/s", rate, "echo, calls/s", BATCH_REACH))
+        figures += [
+            Figure("BatchValidateCodes", codes, "codes/s", rate, "echo, calls/s", reach.batch),
+            *_beside_look_ups("BatchValidateCodes", codes, "codes/s", seen.many_at_once, LOOK_UPS_AT_ONCE),
+        ]
     return figures
+
+
+def _beside_look_ups(name: str, value: float, unit: str, rates: list[float], at_once: int) -> list[Figure]:
+    return [Figure(name, value, unit, middle(rates), f"look-ups by {at_once}", None)] if rates else []

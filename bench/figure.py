@@ -14,7 +14,7 @@ class Figure(NamedTuple):
         unit: Unit of value and yardstick.
         yardstick: The median of the yardstick's runs, or a limit.
         yardstick_name: What the yardstick is.
-        reach: The ratio of value to yardstick to reach.
+        reach: The ratio of value to yardstick to reach; None where the yardstick is only shown.
         at_most: True where the ratio may not be above ``reach``; otherwise it may not be below.
     """
 
@@ -23,7 +23,7 @@ class Figure(NamedTuple):
     unit: str
     yardstick: float
     yardstick_name: str
-    reach: float
+    reach: float | None
     at_most: bool = False
 
     @property
@@ -32,8 +32,10 @@ class Figure(NamedTuple):
         return self.value / self.yardstick
 
     @property
-    def holds(self) -> bool:
-        """Whether the ratio to reach is reached."""
+    def holds(self) -> bool | None:
+        """Whether the ratio to reach is reached; None where there is none."""
+        if self.reach is None:
+            return None
         return self.ratio <= self.reach if self.at_most else self.ratio >= self.reach
 
     def as_json(self) -> dict[str, Any]:

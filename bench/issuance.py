@@ -4,7 +4,6 @@ import asyncio
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from bench.calls import touch
 from bench.cards import Wallet, fill_wallet, issue_batch, set_up_program
 from bench.figure import Figure, middle
+from bench.grounds import Ground
 from bench.rig import Rig, running_vault
 from bench.spool import write_spool
 
@@ -50,12 +50,17 @@ class Issued(NamedTuple):
 
 
 def measure_issuance(
-    folder: Path, sizes: Sizes, say: Callable[[str], None], with_vault: Callable[[Rig, Wallet], None]
+    folder: Path,
+    ground: Ground,
+    sizes: Sizes,
+    say: Callable[[str], None],
+    with_vault: Callable[[Rig, Wallet], None],
 ) -> Issued:
     """Issue a small and then a large batch in a new vault, write the large one's rows bare, and that several times.
 
     Args:
         folder: Where the vaults go; each is deleted once it was measured.
+        ground: Where their records live.
         sizes: How many cards, how often.
         say: Told what is being done.
         with_vault: Called with the last vault while it runs, full as it is.
@@ -63,10 +68,11 @@ def measure_issuance(
     issued = Issued([], [], [], [])
     for number in range(sizes.rounds):
         place = folder / f"vault-{number}"
-        with running_vault(place) as rig:
+        with running_vault(place, ground) as rig:
             wallet = asyncio.run(_fill(rig, place, sizes.small))
             touch(rig, wallet, TOUCH_SECONDS)
             issued.small.append(Peaks(rig.peak_mb("worker"), rig.peak_mb("jobs")))
+            ground.begin()
             seconds = asyncio.run(issue_batch(rig, sizes.large))
             issued.rates.append(sizes.large / seconds)
             say(f"round {number + 1}: issued {sizes.large:,} cards, {issued.rates[-1]:,.0f}/s")
@@ -74,15 +80,15 @@ def measure_issuance(
             if number == sizes.rounds - 1:
                 with_vault(rig, wallet)
             issued.large.append(Peaks(rig.peak_mb("worker"), rig.peak_mb("jobs")))
-        issued.bare.append(_write_bare(rig.database, place))
+        issued.bare.append(_write_bare(rig, place))
         say(f"round {number + 1}: wrote their rows bare, {issued.bare[-1]:,.0f}/s")
         shutil.rmtree(place)
     return issued
 
 
-def issuance_figures(issued: Issued) -> list[Figure]:
-    """Return the figure of the rate."""
-    return [Figure("issuance", middle(issued.rates), "cards/s", middle(issued.bare), "bare rows", REACH)]
+def issuance_figures(issued: Issued, bare: str) -> list[Figure]:
+    """Return the figure of the rate; ``bare`` names what the rows were written by."""
+    return [Figure("issuance", middle(issued.rates), "cards/s", middle(issued.bare), bare, REACH)]
 
 
 def memory_figures(issued: Issued, sizes: Sizes) -> list[Figure]:
@@ -105,11 +111,13 @@ async def _fill(rig: Rig, folder: Path, cards: int) -> Wallet:
     return await fill_wallet(rig, folder, CODES)
 
 
-def _write_bare(database: Path, folder: Path) -> float:
-    """Write every row of the vault's batches bare, and return the cards/s."""
+def _write_bare(rig: Rig, folder: Path) -> float:
+    """Write every row of the vault's batches bare, and return the cards/s; the vault's own rows are gone then."""
     spool = folder / "rows.spool"
-    cards = write_spool(database, spool)
-    command = [sys.executable, "-m", "bench.bare", str(spool), str(folder / "bare.db")]
+    cards = write_spool(rig.config, spool)
+    rig.ground.leave(rig.place.configuration)
+    command = rig.ground.bare_command(spool, folder)
+    rig.ground.begin()
     done = subprocess.run(  # noqa: S603
         command, check=True, stdout=subprocess.PIPE, timeout=60 + cards * BARE_SECONDS_PER_CARD
     )

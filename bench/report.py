@@ -10,6 +10,7 @@ from bench.figure import Figure
 
 LARGE = 100.0
 WIDTH = 110
+_VERDICTS = {True: "holds", False: "falls short", None: ""}
 
 
 def show(figures: Sequence[Figure]) -> None:
@@ -20,11 +21,11 @@ def show(figures: Sequence[Figure]) -> None:
     for figure in figures:
         table.add_row(
             figure.name,
-            f"{_number(figure.value)} {figure.unit}",
+            f"{_number(figure.value)} {figure.unit}".rstrip(),
             f"{_number(figure.yardstick)} ({figure.yardstick_name})",
             f"{figure.ratio:.2f}",
-            f"{'≤' if figure.at_most else '≥'} {figure.reach:g}",
-            "holds" if figure.holds else "falls short",
+            "" if figure.reach is None else f"{'≤' if figure.at_most else '≥'} {figure.reach:g}",
+            _VERDICTS[figure.holds],
         )
     console = Console()
     console.width = max(console.width, WIDTH)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.grounds import Ground
 from vault import config
 from vault.cli.demo.place import Place
 from vault.cli.demo.processes import VaultProcess, migrate
@@ -19,17 +20,15 @@ STOPPING_SECONDS = 0.5
 class Rig:
     """A running vault."""
 
-    def __init__(self, place: Place, process: VaultProcess) -> None:
+    def __init__(self, place: Place, process: VaultProcess, ground: Ground) -> None:
         self.place = place
         self.process = process
+        self.ground = ground
         self.address = process.address
         self.certificates = place.vault / "certificates"
-        self.workers = config.load(place.configuration).server.workers
-
-    @property
-    def database(self) -> Path:
-        """The database's file."""
-        return config.load(self.place.configuration).store.path
+        self.config = config.load(place.configuration)
+        self.workers = self.config.server.workers
+        self.processes = self.workers + 1  # and the job process
 
     def client(self, caller: str) -> VaultClient:
         """Return a client of one caller."""
@@ -58,16 +57,17 @@ class Rig:
 
 
 @contextlib.contextmanager
-def running_vault(folder: Path) -> Iterator[Rig]:
-    """Make a vault in a new folder, run it, and stop it at the end; the folder stays."""
+def running_vault(folder: Path, ground: Ground) -> Iterator[Rig]:
+    """Make a vault in a new folder, run it, and stop it at the end; folder and database stay."""
     place = Place(folder)
     place.make()
-    set_up(place.vault, address="127.0.0.1:0")
+    ground.give(set_up(place.vault, address="127.0.0.1:0"))
     migrate(place)
     process = VaultProcess(place)
     try:
         write_profiles(place.vault, process.address)
-        yield Rig(place, process)
+        with ground.watching(place.configuration):
+            yield Rig(place, process, ground)
     finally:
         process.stop()
         time.sleep(STOPPING_SECONDS)

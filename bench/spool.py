@@ -5,33 +5,31 @@ the vault sorts them.
 """
 
 import pickle
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from vault.config import Config
 from vault.formats.v1.audit_event_pb2 import AuditEvent
-from vault.model.shape import SHAPES
-from vault.stores import sql
+from vault.model.rows import AuditEventRow
+from vault.stores.protocol import Transaction
+from vault.stores.records import AuditPlace
+from vault.wiring.moments import moment
 
 TABLES = ("code", "serial", "card", "audit_event")
 JOB = "job/ISSUE_BATCH"
-READ_CACHE = "PRAGMA cache_size = -262144"
+EVENTS_AT_ONCE = 100
+_ALWAYS_MS = 1 << 62
 Portion = dict[str, list[tuple[Any, ...]]]
 
 
-def write_spool(database: Path, spool: Path) -> int:
+def write_spool(config: Config, spool: Path) -> int:
     """Read the rows of every card that jobs have issued, and return how many cards they are."""
-    connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
     cards = 0
-    try:
-        connection.execute(READ_CACHE)
-        with spool.open("wb") as file:
-            for portion in _portions(connection):
-                pickle.dump(portion, file, pickle.HIGHEST_PROTOCOL)
-                cards += len(portion["card"])
-    finally:
-        connection.close()
+    with moment(config) as tx, spool.open("wb") as file:
+        for portion in _portions(tx):
+            pickle.dump(portion, file, pickle.HIGHEST_PROTOCOL)
+            cards += len(portion["card"])
     return cards
 
 
@@ -45,28 +43,29 @@ def read_spool(spool: Path) -> Iterator[Portion]:
                 return
 
 
-def _portions(connection: sqlite3.Connection) -> Iterator[Portion]:
-    events = sql.select(SHAPES["audit_event"], "ORDER BY recorded_ms, writer_id, counter")
-    for row in connection.execute(events):
-        event = AuditEvent.FromString(row[SHAPES["audit_event"].columns.index("event")])
+def _portions(tx: Transaction) -> Iterator[Portion]:
+    for row in _events(tx):
+        event = AuditEvent.FromString(row.event)
         if event.action != JOB or not event.items:
             continue
         ids = [item.card_id for item in event.items]
-        cards = _rows(connection, "card", f"program = '{event.program}' AND card_id", ids)
-        codes = _rows(connection, "code", "card_id", ids)
-        serials = [code[SHAPES["code"].columns.index("serial")] for code in codes]
+        codes = tx.codes.of_cards(ids)
+        serials = tx.serials.get(event.program, {code.serial for code in codes})
         yield {
-            "code": codes,
-            "serial": _rows(connection, "serial", f"program = '{event.program}' AND serial", serials),
-            "card": cards,
-            "audit_event": [row],
+            "code": _sorted(codes),
+            "serial": _sorted(list(serials.values())),
+            "card": _sorted(list(tx.cards.get(event.program, ids).values())),
+            "audit_event": [tuple(row)],
         }
 
 
-def _rows(connection: sqlite3.Connection, table: str, where: str, keys: list[Any]) -> list[tuple[Any, ...]]:
-    marks = ", ".join("?" * len(keys))
-    return sorted(connection.execute(sql.select(SHAPES[table], f"WHERE {where} IN ({marks})"), keys), key=_order)
+def _events(tx: Transaction) -> Iterator[AuditEventRow]:
+    place: AuditPlace | None = None
+    while rows := tx.audit.page(None, 0, _ALWAYS_MS, place, EVENTS_AT_ONCE):
+        yield from rows
+        place = AuditPlace(rows[-1].recorded_ms, rows[-1].writer_id, rows[-1].counter)
 
 
-def _order(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return row[:2]  # the key's columns lead every row; what follows may be NULL
+def _sorted(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    # The key's columns lead every row; what follows may be NULL.
+    return sorted(map(tuple, rows), key=lambda row: row[:2])

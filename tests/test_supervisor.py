@@ -34,7 +34,8 @@ CHILD = """
         listening.bind(("127.0.0.1", port))
         listening.listen()
     (folder / f"{kind}-{os.getpid()}").touch()
-    child.report_ready()
+    if kind != "worker" or not (folder / "unready").exists():
+        child.report_ready()
     while True:
         time.sleep(0.05)
 """
@@ -123,6 +124,18 @@ def test_workers_and_jobs_are_started_and_drained(folder: Path, start: Start) ->
     assert not is_ready(folder)
     assert {"ready", "stopped"} <= {event["event"] for event in said}
     assert [event["address"] for event in said if event["event"] == "ready"] == [f"{host}:{port}"]
+
+
+def test_the_job_process_waits_for_a_worker_that_serves_but_not_for_ever(folder: Path, start: Start) -> None:
+    process = start()
+    until(lambda: is_ready(folder))
+    process.send_signal(signal.SIGTERM)
+    begun = [str(event["process"]) for event in events(process) if event["event"] == "process_started"]
+    assert (sorted(begun[:2]), begun[2]) == (["worker-1", "worker-2"], "jobs")
+    (folder / "unready").touch()
+    before = pids(folder, "jobs")
+    start()
+    until(lambda: pids(folder, "jobs") > before)
 
 
 def test_a_killed_child_is_started_again_on_the_same_port(folder: Path, start: Start) -> None:

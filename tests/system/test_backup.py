@@ -163,8 +163,15 @@ def test_a_forged_row_is_told_by_the_backup_and_refused_by_the_restore(tmp_path:
     backup = tmp_path / "backup"
     assert "table tally" in told("backup", "--config", vault.configuration, backup)["problem"]
     config = another(vault.configuration, "other", path="data/other.db")
-    assert "table tally" in refused("restore", "--config", config, backup)
+    line = refused("restore", "--config", config, backup)
+    assert "rows not as the vault wrote them: 1; the first: a row of table tally" in line
+    assert "--accept-forged" in line
     assert not (vault.folder / "data" / "other.db").exists()
+    done = cardvault("restore", "--config", config, backup, "--accept-forged")
+    assert done.returncode == 3, "done in part"
+    assert "all other rows are what the vault wrote" in done.stdout
+    assert "table tally" in done.stdout
+    assert "not initialised" not in cardvault("check-config", "--config", config).stdout
 
 
 def test_a_damaged_or_a_wrong_file_is_no_backup(tmp_path: Path) -> None:
