@@ -22,16 +22,22 @@ from bench.connections import connections_figure
 from bench.figure import Figure
 from bench.grounds import KINDS, Ground, ground_of
 from bench.issuance import CODES, Sizes, issuance_figures, measure_issuance, memory_figures
+from bench.moves import Rungs, measure_moves, moves_figures
+from bench.reissue import Lot, freeze_figures, measure_reissue, reissue_figures
 from bench.report import show
 from bench.rig import Rig, running_vault
 from vault.errors import VaultError
 
 CALLS = frozenset({"validate", "batch"})
 ISSUING = frozenset({"issuance", "memory"})
-NAMES = CALLS | ISSUING | {"connections"}
+LOTS = frozenset({"reissue", "freeze"})
+MOVES = frozenset({"rekey", "rewrap", "job-memory"})
+NAMES = CALLS | ISSUING | LOTS | MOVES | {"connections"}
 MOST_ROUNDS = 99
 FULL_PACE, QUICK_PACE = Pace(5, 1.5, 6.0), Pace(1, 1.0, 2.0)
 FULL_SIZES, QUICK_SIZES = Sizes(10_000, 1_000_000, 3), Sizes(1_000, 10_000, 1)
+FULL_LOT, QUICK_LOT = Lot(81_105, 10.0, 3), Lot(5_000, 3.0, 1)
+FULL_RUNGS, QUICK_RUNGS = Rungs(10_000, 100_000, 1_000_000, 3), Rungs(1_000, 5_000, 20_000, 1)
 CARDS_WITHOUT_ISSUANCE = 10_000
 TEMPORARY = "cardvault-bench-"
 
@@ -64,17 +70,46 @@ class Asked(NamedTuple):
     names: frozenset[str]
     pace: Pace
     sizes: Sizes
+    lot: Lot
+    rungs: Rungs
 
 
 def _asked(parsed: argparse.Namespace) -> Asked:
     names = frozenset(parsed.names) or (NAMES if parsed.store == "postgres" else NAMES - {"connections"})
-    pace, sizes = (QUICK_PACE, QUICK_SIZES) if parsed.quick else (FULL_PACE, FULL_SIZES)
-    if parsed.rounds is not None:
-        pace, sizes = pace._replace(rounds=parsed.rounds), sizes._replace(rounds=parsed.rounds)
-    return Asked(names, pace, sizes)
+    quick = Asked(names, QUICK_PACE, QUICK_SIZES, QUICK_LOT, QUICK_RUNGS)
+    full = Asked(names, FULL_PACE, FULL_SIZES, FULL_LOT, FULL_RUNGS)
+    asked, rounds = quick if parsed.quick else full, parsed.rounds
+    if rounds is None:
+        return asked
+    return Asked(
+        names,
+        asked.pace._replace(rounds=rounds),
+        asked.sizes._replace(rounds=rounds),
+        asked.lot._replace(rounds=rounds),
+        asked.rungs._replace(rounds=rounds),
+    )
 
 
 def _measure(asked: Asked, ground: Ground) -> list[Figure]:
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as name:
+        folder = Path(name)
+        if asked.names & (CALLS | ISSUING | {"connections"}):
+            figures += _measure_steady(asked, ground, folder)
+        if asked.names & LOTS:
+            seen = measure_reissue(folder, ground, asked.lot, _say)
+            if "reissue" in asked.names:
+                figures += reissue_figures(seen, asked.lot, ground.bare)
+            if "freeze" in asked.names:
+                figures += freeze_figures(seen, asked.lot)
+        if asked.names & MOVES:
+            moved = measure_moves(folder, ground, asked.rungs, asked.names & MOVES, _say)
+            figures += moves_figures(moved, asked.rungs, asked.names, ground.bare)
+    return figures
+
+
+def _measure_steady(asked: Asked, ground: Ground, folder: Path) -> list[Figure]:
+    """Measure calls, issuance and what they take, in a vault without incidents."""
     figures: list[Figure] = []
     processes: list[int] = []
 
@@ -85,17 +120,15 @@ def _measure(asked: Asked, ground: Ground) -> list[Figure]:
         else:
             touch(rig, wallet, asked.pace.seconds)
 
-    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as name:
-        folder = Path(name)
-        if asked.names & ISSUING:
-            issued = measure_issuance(folder, ground, asked.sizes, _say, measure)
-            if "issuance" in asked.names:
-                figures += issuance_figures(issued, ground.bare)
-            if "memory" in asked.names:
-                figures += memory_figures(issued, asked.sizes)
-        else:
-            with running_vault(folder / "vault", ground) as rig:
-                measure(rig, asyncio.run(_prepare(rig, folder)))
+    if asked.names & ISSUING:
+        issued = measure_issuance(folder, ground, asked.sizes, _say, measure)
+        if "issuance" in asked.names:
+            figures += issuance_figures(issued, ground.bare)
+        if "memory" in asked.names:
+            figures += memory_figures(issued, asked.sizes)
+    else:
+        with running_vault(folder / "vault", ground) as rig:
+            measure(rig, asyncio.run(_prepare(rig, folder)))
     if "connections" in asked.names and ground.watch is not None:
         figures.append(connections_figure(ground.watch, processes[-1]))
     return figures

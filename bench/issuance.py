@@ -1,26 +1,24 @@
 """Issuing a large batch by the job process, beside writing its rows bare; and memory over it."""
 
 import asyncio
-import json
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from bench import portions
 from bench.calls import touch
 from bench.cards import Wallet, fill_wallet, issue_batch, set_up_program
 from bench.figure import Figure, middle
 from bench.grounds import Ground
 from bench.rig import Rig, running_vault
-from bench.spool import write_spool
+from bench.yardstick import bare_rate
 
 REACH = 0.4
 MEMORY_LIMIT_MB = 150.0
 FLAT_REACH = 1.25
 """How far a peak of memory may be above the peak of the small vault and still count as flat."""
 
-BARE_SECONDS_PER_CARD = 0.001
 TOUCH_SECONDS = 2.0
 CODES = 20_000
 
@@ -80,7 +78,7 @@ def measure_issuance(
             if number == sizes.rounds - 1:
                 with_vault(rig, wallet)
             issued.large.append(Peaks(rig.peak_mb("worker"), rig.peak_mb("jobs")))
-        issued.bare.append(_write_bare(rig, place))
+        issued.bare.append(bare_rate(rig, place, portions.issued, leave=True))
         say(f"round {number + 1}: wrote their rows bare, {issued.bare[-1]:,.0f}/s")
         shutil.rmtree(place)
     return issued
@@ -109,20 +107,3 @@ async def _fill(rig: Rig, folder: Path, cards: int) -> Wallet:
     await set_up_program(rig)
     await issue_batch(rig, cards)
     return await fill_wallet(rig, folder, CODES)
-
-
-def _write_bare(rig: Rig, folder: Path) -> float:
-    """Write every row of the vault's batches bare, and return the cards/s; the vault's own rows are gone then."""
-    spool = folder / "rows.spool"
-    cards = write_spool(rig.config, spool)
-    rig.ground.leave(rig.place.configuration)
-    command = rig.ground.bare_command(spool, folder)
-    rig.ground.begin()
-    done = subprocess.run(  # noqa: S603
-        command, check=True, stdout=subprocess.PIPE, timeout=60 + cards * BARE_SECONDS_PER_CARD
-    )
-    said = json.loads(done.stdout)
-    if said["cards"] != cards:
-        message = f"{said['cards']} of {cards} cards were written bare"
-        raise RuntimeError(message)
-    return float(cards / said["seconds"])

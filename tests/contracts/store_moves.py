@@ -79,6 +79,23 @@ class MoveContract:
             assert {row.wrapped_record_key for row in found} <= {None}
             assert {row._replace(wrapped_record_key=None) for row in rows} >= set(found)
 
+    async def test_codes_are_walked_whole_in_whatever_order(self, store: Store) -> None:
+        rows = [row._replace(index_version=number % 3 + 1) for number, row in enumerate(codes(40))]
+        rows[9] = rows[9]._replace(program="other")
+        await load(store, CODE, rows)
+        older = Older(CODE, ("index_version",), 3, PROGRAM)
+        wanted = [row for row in rows if row.index_version < 3 and row.program == PROGRAM]
+        for limit in (1, 3, len(wanted), 100):
+            found: list[CodeRow] = []
+            position = b""
+            while position or not found:
+                some, position = await store.read(
+                    lambda tx, at=position, most=limit: tx.moves.walk_codes(older, ("sealed_code",), at, most)  # type: ignore[misc]
+                )
+                found += some
+            assert {row.wrapped_code_key for row in found} == {None}
+            assert sorted(row._replace(wrapped_code_key=b"key") for row in found) == sorted(wanted)
+
     async def test_a_row_is_swapped_only_where_it_still_is_what_was_read(self, store: Store) -> None:
         rows = codes(40)
         await load(store, CODE, rows)

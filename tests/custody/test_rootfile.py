@@ -73,7 +73,7 @@ def test_another_process_goes_on_with_a_file_that_it_opened_before(path: Path, c
     assert other.unwrap(first, CONTEXT) == KEY
     custody.destroy_version(1)
     assert other.root_version == 2
-    with pytest.raises(IntegrityFailure, match="root version 1 of .* was destroyed") as caught:
+    with pytest.raises(IntegrityFailure, match=r"root version 1 of .* was destroyed") as caught:
         other.unwrap(first, CONTEXT)
     assert caught.value.reason == "ROOT_KEY"
 
@@ -111,7 +111,12 @@ def test_killed_at_any_point_the_file_is_the_old_one_or_the_new_one(
     custody.create_version()
     newer = custody.wrap(KEY, CONTEXT)
     old = root_key(path, 1)
-    steps = {"write": (rootfile, "_write"), "link": (os, "link"), "rename": (Path, "replace"), "wipe": (rootfile, "_wipe")}
+    steps = {
+        "write": (rootfile, "_write"),
+        "link": (os, "link"),
+        "rename": (Path, "replace"),
+        "wipe": (rootfile, "_wipe"),
+    }
     place, name = steps[kill]
     step = getattr(place, name)
 

@@ -19,7 +19,7 @@ BLOB_TABLES = sorted({blob.shape.table for blob in BLOBS})
 
 
 async def everything(shop: Workshop) -> tuple[list[bytes], list[bytes]]:
-    """Make two programs with codes, records and a package; return the first one's good codes and its superseded ones."""
+    """Make two programs with codes, records and packages; return netcash's good codes and its superseded ones."""
     superseded = []
     for program in ("other", "netcash"):
         await shop.program(program)

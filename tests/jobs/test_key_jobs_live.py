@@ -97,8 +97,12 @@ async def test_no_answer_is_wrong_while_rows_move_and_none_is_forgotten(
     assert await data_keys(shop)
     assert await plaintexts(shop)
     codes = shop.database.rows("code", program="netcash")
-    assert len({(row["card_id"], row["generation"]) for row in codes}) == len(codes) == len({r["digest"] for r in codes})
-    opened = [plain for place, plain in (await plaintexts(shop)).items() if place[:3] == ("code", "sealed_code", "netcash")]
+    assert (
+        len({(row["card_id"], row["generation"]) for row in codes}) == len(codes) == len({r["digest"] for r in codes})
+    )
+    opened = [
+        plain for place, plain in (await plaintexts(shop)).items() if place[:3] == ("code", "sealed_code", "netcash")
+    ]
     assert len(set(opened)) == len(opened) == len(codes)
 
 

@@ -15,6 +15,8 @@ from tests.service.invariants import check_invariants
 from tests.service.orders import cards_by_id, create, open_incident, reissued
 from tests.workshop import Workshop, workshop
 from vault.jobs import reissue, runner
+from vault.jobs.chunk import Step
+from vault.model.rows import JobRow
 from vault.model.states import CardState, Detail, IncidentScope, JobState, Unsold, Usage
 from vault.service import rules
 from vault.service.delivery import Delivery, OpenedCode
@@ -303,3 +305,25 @@ async def test_a_job_that_was_cut_off_after_its_last_card_still_ends(shop: Works
     view = await shop.rotation.get(shop.call(), "netcash", created.job.row.job_id)
     assert (view.row.state, view.progress.seen_count) == (JobState.DONE, 5)
     assert await check_invariants(shop) == 5
+
+
+async def test_cards_added_in_a_pause_within_a_chunk_are_reissued_too(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.program()
+    first, second = [code.card_id for code in (await shop.issue(2, plan=SOLD)).codes]
+    job_id = (await create(shop, ReissueOrder(cards=[Selector(first)]))).job.row.job_id
+    prepare, paused = reissue.ReissueCards.prepare, []
+
+    async def interrupted(self: reissue.ReissueCards, job: JobRow, limit: int) -> Step:
+        step = await prepare(self, job, limit)
+        if not paused:
+            paused.append(job)
+            await shop.rotation.pause(shop.call(request_id=uuid4()), "netcash", job_id)
+            await shop.rotation.add_cards(shop.call(request_id=uuid4()), "netcash", job_id, [Selector(second)])
+            await shop.rotation.resume(shop.call(request_id=uuid4()), "netcash", job_id)
+        return step
+
+    monkeypatch.setattr(reissue.ReissueCards, "prepare", interrupted)
+    await shop.work_all()
+    _check_done(shop, 2)

@@ -4,6 +4,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from vault.errors import InvalidInput
 from vault.formats.v1.job_record_pb2 import JobProgress, JobSpec
 from vault.model.incident_rows import BlockRow, HoldRow, IncidentRow, PackageRow
 from vault.model.rows import JobRow
@@ -96,6 +97,14 @@ def test_chosen_cards_and_defaults_of_a_reissue() -> None:
     whole = rotation_wire.order(CreateRotationJobRequest(program="netcash", reissue=Reissue(whole_program=True)))
     assert whole.reissue is not None
     assert (whole.reissue.incident_id, whole.reissue.cards) == (b"", None)
+
+
+def test_issued_before_the_epoch_is_nothing_rather_than_everything() -> None:
+    work = Reissue(whole_program=True, filter=CardFilter(issued_before=Timestamp(nanos=999)))
+    order = rotation_wire.order(CreateRotationJobRequest(program="netcash", reissue=work))
+    with pytest.raises(InvalidInput) as refused:
+        order.spec()
+    assert (refused.value.reason, refused.value.field) == ("TIMES", "reissue.filter.issued_before")
 
 
 @pytest.mark.parametrize("name", ["rekey", "rewrap", "reencrypt", "retag"])

@@ -6,11 +6,15 @@ from uuid import uuid4
 import pytest
 
 from tests.service.invariants import check_invariants
+from tests.service.orders import reissued
 from tests.workshop import START_MS, Workshop
 from vault.errors import AlreadyExists, Conflict, FailedPrecondition, IntegrityFailure, InvalidInput, NotFound
 from vault.model.states import BatchState, CardState, JobState
-from vault.service import rules
+from vault.service import export, rules
 from vault.service.batches import BatchPlan
+from vault.service.delivery import Delivery
+from vault.service.reissue_card import CardRequest
+from vault.service.select import Selector
 
 DRY = {"validate_only": True}
 WET = {"validate_only": False}
@@ -256,3 +260,34 @@ async def test_a_batch_ends_once(shop: Workshop) -> None:
     with pytest.raises(FailedPrecondition) as refused:
         await shop.batches.withdraw(shop.call(), "netcash", issuing.row.batch_id, "", **WET)
     assert refused.value.reason == "BATCH_ISSUING"
+
+
+async def test_a_batch_is_not_exported_once_a_card_of_it_has_a_new_code(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "SLICE", 2)
+    await shop.program()
+    view = await shop.issued_batch(5)
+    batch_id = view.row.batch_id
+    (lost,) = (card["card_id"] for card in shop.database.rows("card") if card["batch_position"] == 1)
+    request = CardRequest("netcash", Selector(lost), Delivery(), "lost")
+    await shop.card_reissue.reissue(shop.call(request_id=uuid4()), request)
+    with pytest.raises(FailedPrecondition) as refused:
+        await anext(shop.export.stream(shop.call(), "netcash", batch_id, 0))
+    assert refused.value.reason == "REISSUED"
+    assert shop.database.rows("batch")[0]["manifest_sha256"] is None
+
+
+async def test_an_export_that_a_reissue_overtakes_ends_without_a_manifest(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "SLICE", 2)
+    await shop.program()
+    view = await shop.issued_batch(5)
+    parts = shop.export.stream(shop.call(), "netcash", view.row.batch_id, 0)
+    assert isinstance(await anext(parts), int)
+    await reissued(shop)
+    with pytest.raises(FailedPrecondition) as refused:
+        [part async for part in parts]
+    assert refused.value.reason == "REISSUED"
+    assert shop.database.rows("batch")[0]["manifest_sha256"] is None

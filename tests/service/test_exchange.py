@@ -372,3 +372,13 @@ async def test_neither_claims_nor_answers_show_what_is_secret(shop: Workshop) ->
     shown = f"{exchanged} {card.right} {shop.database.rows('exchange')}"
     for secret in (card.code, card.old.code.expose(), SECRET.expose()):
         assert secret.decode() not in shown
+
+
+async def test_whoever_gave_a_card_back_gets_no_code_of_the_next_buyer(shop: Workshop) -> None:
+    _, _, (card,) = await leaked(shop)
+    shop.clock.advance(60)
+    await shop.change(rules.deactivate, card.card_id)
+    await shop.change(rules.activate, card.card_id)
+    returned = await Claimant(shop).claim(card.old.code.expose(), card.right[Proof.SERIAL])
+    assert (returned.done, returned.detail) == (False, Detail.SUPERSEDED)
+    assert (await shop.all_events())[-1].reason == "EXCHANGE_CLOSED"

@@ -13,7 +13,7 @@ NOW = 1_000_000
 CARD = bytes(16)
 
 
-def _card(generation: int) -> CardRow:
+def _card(generation: int, activated_ms: int = 0) -> CardRow:
     return CardRow(
         "netcash",
         CARD,
@@ -25,7 +25,7 @@ def _card(generation: int) -> CardRow:
         "",
         None,
         0,
-        0,
+        activated_ms,
         None,
         None,
         0,
@@ -61,8 +61,10 @@ def _incident(number: int, *, proof: Proof | None = Proof.SERIAL, leaked: bool =
     )
 
 
-def _made(generation: int, incident: IncidentRow, state: CardState = CardState.ACTIVE) -> Reissued:
-    return Reissued(incident, ReissueRow(bytes(16), CARD, "netcash", generation, state, 0, b""))
+def _made(
+    generation: int, incident: IncidentRow, state: CardState = CardState.ACTIVE, reissued_ms: int = 0
+) -> Reissued:
+    return Reissued(incident, ReissueRow(bytes(16), CARD, "netcash", generation, state, reissued_ms, b""))
 
 
 def _exchanged(generation: int) -> ExchangeRow:
@@ -105,6 +107,14 @@ def test_serials_that_leaked_with_any_code_since_prove_nothing(proof: Proof, lea
     found = [_made(number, _incident(number, proof=proof, leaked=number == leaked)) for number in (2, 3)]
     assert (opening_of(_card(3), 1, found, [], NOW) is None) == (proof == Proof.SERIAL)
     assert (opening_of(_card(3), 2, found, [], NOW) is None) == (proof == Proof.SERIAL and leaked == 3)
+
+
+@pytest.mark.parametrize(("activated_ms", "opened"), [(9, True), (10, True), (11, False), (20, False), (21, False)])
+def test_the_code_of_before_a_sale_that_was_undone_leads_to_nothing_of_the_next_buyers(
+    activated_ms: int, opened: bool
+) -> None:
+    found = [_made(2, _incident(2), reissued_ms=10), _made(3, _incident(3), reissued_ms=20)]
+    assert (opening_of(_card(3, activated_ms), 1, found, [], NOW) is not None) == opened
 
 
 def test_a_window_begins_and_ends_at_its_times() -> None:

@@ -178,6 +178,7 @@ async def test_a_job_rests_between_chunks_and_leaves_its_lane_to_others(shop: Wo
     await shop.issue(20)
     await shop.issue(20, "other")
     job_id = (await create(shop, rest_ms=60_000)).job.row.job_id
+    shop.clock.advance(1)  # the older job is leased first
     await create(shop, program="other")
     await shop.work(lambda: bool(shop.database.rows("job", program="other", state=JobState.DONE)))
     assert len(shop.database.rows("reissue", program="netcash")) == 5

@@ -30,7 +30,12 @@ NEXT_STEPS: Mapping[type[VaultError], str] = MappingProxyType(
         Throttled: "wait a while, then try again",
     }
 )
-AFTER_INTERNAL = "the vault's log tells more under the correlation id"
+NEXT_BY_REASON: Mapping[str, str] = MappingProxyType(
+    {
+        "INTERNAL": "the vault's log tells more under the correlation id",
+        "PRINCIPAL_BLOCKED": "an officer has cut this certificate's principal off (`cardvault incident blocked`)",
+    }
+)
 
 
 class UsageProblem(Exception):
@@ -70,7 +75,7 @@ def describe(error: VaultError) -> str:
     """Answer the one line that tells an error: what, which field, why for programs, and what to do next."""
     field = f" [{error.field}]" if error.field else ""
     facts = "".join(f", {name} {value}" for name, value in sorted(error.metadata.items()))
-    step = AFTER_INTERNAL if error.reason == "INTERNAL" else NEXT_STEPS.get(type(error), "")
+    step = NEXT_BY_REASON.get(error.reason) or NEXT_STEPS.get(type(error), "")
     return f"{error.message.rstrip('.')}{field} ({error.reason}{facts})" + (f"; {step}" if step else "")
 
 

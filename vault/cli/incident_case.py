@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from vault.cli.applying import add_applying, finish, go_ahead
+from vault.cli.applying import add_applying, finish, go_ahead, say
 from vault.cli.card_file import add_cards_from, read_cards, show_sent
 from vault.cli.connection import Actions
 from vault.cli.counting import plain_counts, show_counts
@@ -68,6 +68,8 @@ async def _open(client: VaultClient, parsed: argparse.Namespace, output: Output)
         show_incident(output, answer.incident)
         show_counts(output, answer.counts)
         incident = plain_incident(answer.incident)
+        if cards:
+            say(output, f"would add {len(cards):,} cards to it")
         return {"would": "open", "incident": incident, "counts": plain_counts(answer.counts), "cards": len(cards)}
 
     if not await go_ahead(parsed, output, parsed.program, preview):
@@ -77,6 +79,7 @@ async def _open(client: VaultClient, parsed: argparse.Namespace, output: Output)
     value: dict[str, Any] = {}
     status = EXIT_DONE
     if cards:
+        say(output, f"opened incident {incident.incident_id}")
         sent = await send_to_incident(client, output, incident, cards)
         show_sent(output, sent)
         parsed.incident = incident.incident_id

@@ -54,12 +54,16 @@ async def _report(client: VaultClient, parsed: argparse.Namespace, output: Outpu
     keys = statement_keys(read_public_keys(parsed.keys) if parsed.keys else await ask_public_keys(client))
     answer = await get_incident(client, parsed)
     lineage = await save_lineage(client, answer.jobs, beside, quiet=output.as_json)
-    request = GetIncidentReportRequest(program=parsed.program, incident_id=parsed.incident)
-    patience = max(parsed.timeout, PATIENCE_SECONDS)
-    report = (await client.call(client.incidents.GetIncidentReport, request, patience)).report
-    claims = verify_statement(report, keys, INCIDENT_REPORT)
-    with parsed.out.open("x", encoding="ascii") as file:
-        file.write(report + "\n")
+    try:
+        request = GetIncidentReportRequest(program=parsed.program, incident_id=parsed.incident)
+        patience = max(parsed.timeout, PATIENCE_SECONDS)
+        report = (await client.call(client.incidents.GetIncidentReport, request, patience)).report
+        claims = verify_statement(report, keys, INCIDENT_REPORT)
+        with parsed.out.open("x", encoding="ascii") as file:
+            file.write(report + "\n")
+    except BaseException:  # so that the same command can be given again
+        beside.unlink(missing_ok=True)
+        raise
     files = {"report": str(parsed.out), "lineage": str(beside)}
     whole = lineage == _claimed(claims)
     say(output, f"the report is in {parsed.out}, {lineage.entries:,} pairs of old and new serial are in {beside}")

@@ -1,7 +1,8 @@
 """``cardvault incident add`` and ``found``: choosing an incident's cards, in parts.
 
 Codes that were found come from a private file or standard input, and leave this machine only as packages sealed
-to the vault's sealing key. What comes back of them is how many are known, and their serials.
+to the vault's sealing key. What comes back of them is how many are known, and their serials. Lines that cannot be
+codes are counted among the unknown, and stay here.
 """
 
 import argparse
@@ -21,6 +22,8 @@ from vault.cli.progress import progress_bar
 from vault.cli.public_keys import ask_public_keys, read_public_keys, sealing_key
 from vault.client.channel import VaultClient
 from vault.client.found import MOST_CODES, seal_codes
+from vault.codes.format import normalize
+from vault.errors import AlreadyExists, InvalidInput
 from vault.secretfile import read_secret_file
 from vault.v1.incident_service_pb2 import AddToSelectionRequest, Incident
 from vault.v1.resources_pb2 import CardChange, CardList, CardSelector
@@ -84,15 +87,20 @@ async def _add(client: VaultClient, parsed: argparse.Namespace, output: Output) 
 
 
 async def _found(client: VaultClient, parsed: argparse.Namespace, output: Output) -> int:
-    codes = _read(parsed.codes_from)
+    codes, others = _read(parsed.codes_from)
+    if parsed.serials_out and parsed.serials_out.exists():
+        message = f"{parsed.serials_out} exists"
+        raise AlreadyExists(message, reason="FILE_EXISTS")
     incident = (await get_incident(client, parsed)).incident
     show_incident(output, incident)
     key = sealing_key(read_public_keys(parsed.keys) if parsed.keys else await ask_public_keys(client))
     packages = [seal_codes(part, key.public_key) for part in _parts(codes)]
     what = f"send {len(codes):,} codes in {len(packages):,} parts, sealed to {key.key_id}"
-    if not await go_ahead(parsed, output, parsed.program, would(output, what, codes=len(codes))):
+    what += f"; {others:,} lines cannot be codes" if others else ""
+    if not await go_ahead(parsed, output, parsed.program, would(output, what, codes=len(codes), no_codes=others)):
         return EXIT_DONE
     serials, unknown = await _send(client, parsed, output, packages)
+    unknown += others
     if parsed.serials_out:
         with parsed.serials_out.open("x", encoding="ascii") as file:
             file.writelines(f"{serial}\n" for serial in serials)
@@ -127,8 +135,8 @@ async def _send(
     return serials, unknown
 
 
-def _read(source: str) -> list[str]:
-    """Read codes, each once, from a private file or standard input.
+def _read(source: str) -> tuple[list[str], int]:
+    """Read codes, each once, from a private file or standard input, and count the lines that cannot be codes.
 
     Raises:
         UsageProblem: There is none.
@@ -141,11 +149,20 @@ def _read(source: str) -> list[str]:
     else:
         content = read_secret_file(Path(source), LARGEST_FOUND_BYTES)
         lines = content.decode(errors="replace").splitlines()
-    codes = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    given = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    codes = list(filter(_may_be_code, given))
     if not codes:
         message = "there is no code in it"
         raise UsageProblem(message)
-    return codes
+    return codes, len(given) - len(codes)
+
+
+def _may_be_code(line: str) -> bool:
+    try:
+        normalize(line)
+    except InvalidInput:
+        return False
+    return True
 
 
 def _parts(codes: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -93,7 +93,8 @@ def steps_of(incident: Incident, jobs: Sequence[RotationJob] = ()) -> list[str]:
     if incident.state == Incident.STATE_OPEN and not incident.HasField("thaw_time"):
         steps += [
             f"{of(incident, 'triage')}  counts the cards by state and usage",
-            f"{command('incident', 'block', 'PRINCIPAL', '--note', 'WHY', '--apply')}  cuts off who leaked",
+            f"{command('incident', 'block', 'PRINCIPAL', '--note', 'WHY', *_belonging(incident), '--apply')}  cuts "
+            "off who leaked",
             f"{of(incident, 'freeze', '--apply')}  makes no code of it good, from the next answer on",
         ]
     return steps + _steps_to_end(incident, jobs)
@@ -106,17 +107,13 @@ def _steps_to_end(incident: Incident, jobs: Sequence[RotationJob]) -> list[str]:
     if running:
         steps += [f"{job_command('watch', job)}  shows how far the re-issue is" for job in running]
     elif not done and incident.state == Incident.STATE_FROZEN:
-        steps.append(
-            f"{command('rotate', 'reissue', incident.program, '--incident', incident.incident_id, '--apply')}  gives "
-            "its cards new codes"
-        )
+        words = ("--incident", incident.incident_id, "--recipient", "RECIPIENT", "--apply")
+        steps.append(f"{command('rotate', 'reissue', incident.program, *words)}  gives its cards new codes")
     elif done:
         steps.append(f"{job_command('export', done[-1], '--out', 'FILE')}  saves the new codes for its recipient")
         if not incident.HasField("exchange_until"):
-            steps.append(
-                f"{of(incident, 'exchange open', '--proof', 'serial', '--until', 'DATE', '--apply')}  lets holders "
-                "trade old codes for new ones"
-            )
+            words = ("--proof", "purchase" if incident.serials_leaked else "serial", "--until", "DATE", "--apply")
+            steps.append(f"{of(incident, 'exchange open', *words)}  lets holders trade old codes for new ones")
     if incident.state == Incident.STATE_FROZEN:
         steps.append(f"{of(incident, 'thaw', '--apply')}  lifts the freeze, when the old codes are replaced")
     elif incident.HasField("thaw_time"):
@@ -125,6 +122,10 @@ def _steps_to_end(incident: Incident, jobs: Sequence[RotationJob]) -> list[str]:
             steps.append(f"{of(incident, 'exchange close', '--apply')}  ends the exchange, which closing waits for")
         steps.append(f"{of(incident, 'close', '--apply')}  closes it for good")
     return steps
+
+
+def _belonging(incident: Incident) -> tuple[str, ...]:
+    return "--program", incident.program, "--incident", incident.incident_id
 
 
 def _is_chosen(incident: Incident) -> bool:

@@ -108,8 +108,14 @@ def steps_after(job: RotationJob) -> list[str]:
         case _:
             return [
                 "what is done stays done; `cardvault audit list` and the vault's log say why it ended",
-                "start another for the rest: a card or row that is done already is passed over",
+                _start_another(job),
             ]
+
+
+def _start_another(job: RotationJob) -> str:
+    if job.kind == RotationJob.KIND_REISSUE:
+        return "start another: it gives every card a new code once more, those of this job too"
+    return "start another for the rest: a row that is done already is passed over"
 
 
 def _after_done(job: RotationJob) -> list[str]:

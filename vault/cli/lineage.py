@@ -6,7 +6,7 @@
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from vault.cli.paging import LARGEST_PAGE
 from vault.cli.progress import progress_bar
 from vault.client.channel import VaultClient
 from vault.v1.resources_pb2 import RotationJob
-from vault.v1.rotation_service_pb2 import ListReissuedCardsRequest
+from vault.v1.rotation_service_pb2 import ListReissuedCardsRequest, ReissuedCard
 
 READ_BYTES = 1024 * 1024
 
@@ -27,7 +27,7 @@ class Lineage(NamedTuple):
 
 
 async def save_lineage(client: VaultClient, jobs: Sequence[RotationJob], path: Path, *, quiet: bool = False) -> Lineage:
-    """Write the lineage of re-issues to a new file.
+    """Write the lineage of re-issues to a new file; where that fails there is none.
 
     Raises:
         FileExistsError: There is a file of this name; it is left as it is.
@@ -36,19 +36,28 @@ async def save_lineage(client: VaultClient, jobs: Sequence[RotationJob], path: P
     digest = hashlib.sha256()
     count, total = 0, sum(job.done_count for job in jobs)
     with path.open("xb") as file, progress_bar("lineage", quiet=quiet) as report:
-        for job in jobs:
-            request = ListReissuedCardsRequest(program=job.program, job_id=job.job_id, page_size=LARGEST_PAGE)
-            while True:
-                answer = await client.call(client.rotation.ListReissuedCards, request)
-                lines = "".join(f"{card.superseded_serial},{card.serial}\n" for card in answer.cards).encode("ascii")
+        try:
+            async for cards in _pages(client, jobs):
+                lines = "".join(f"{card.superseded_serial},{card.serial}\n" for card in cards).encode("ascii")
                 file.write(lines)
                 digest.update(lines)
-                count += len(answer.cards)
+                count += len(cards)
                 report(count, max(total, count))
-                if not answer.next_page_token:
-                    break
-                request.page_token = answer.next_page_token
+        except BaseException:  # so that the same command can be given again
+            path.unlink(missing_ok=True)
+            raise
     return Lineage(count, digest.hexdigest())
+
+
+async def _pages(client: VaultClient, jobs: Sequence[RotationJob]) -> AsyncIterator[Sequence[ReissuedCard]]:
+    for job in jobs:
+        request = ListReissuedCardsRequest(program=job.program, job_id=job.job_id, page_size=LARGEST_PAGE)
+        while True:
+            answer = await client.call(client.rotation.ListReissuedCards, request)
+            yield answer.cards
+            if not answer.next_page_token:
+                break
+            request.page_token = answer.next_page_token
 
 
 def read_lineage(path: Path) -> Lineage:

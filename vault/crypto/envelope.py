@@ -179,3 +179,24 @@ def open_sealed(sealed: bytes, wrapped: bytes, place: Place, wrapping_keys: Wrap
     version_of(sealed)
     bound = sealed[:_HEAD_SIZE] + _SEALED_START + bound
     return GcmKey(key).open(sealed[_HEAD_SIZE:_BODY], sealed[_BODY:], bound)
+
+
+def open_many(
+    blobs: Sequence[tuple[bytes, bytes]], places: Sequence[Place], wrapping_keys: WrappingKeys
+) -> list[bytes | None]:
+    """Open sealed records with their wrapped data keys, each at the place at its position.
+
+    Returns:
+        For each, the record; None for one that was not sealed there, not under these keys, or was changed.
+    """
+    opened: list[bytes | None] = []
+    for (sealed, wrapped), place in zip(blobs, places, strict=True):
+        bound = encode(place)
+        try:
+            key = GcmKey(_unwrap(wrapped, bound, wrapping_keys))
+            version_of(sealed)
+            bound = sealed[:_HEAD_SIZE] + _SEALED_START + bound
+            opened.append(key.open(sealed[_HEAD_SIZE:_BODY], sealed[_BODY:], bound))
+        except IntegrityFailure:
+            opened.append(None)
+    return opened

@@ -154,6 +154,21 @@ class Tagger:
                 if not compare_digest(row[plan.place], head + mac):
                     self.verify(shape, row)
 
+    def holds_many(self, shape: Shape, rows: Sequence[tuple[Any, ...]]) -> list[bool]:
+        """Whether each row is one that the vault wrote, in order; as quick as ``verify_many`` where all are."""
+        try:
+            self.verify_many(shape, rows)
+        except IntegrityFailure:
+            return [self._holds(shape, row) for row in rows]
+        return [True] * len(rows)
+
+    def _holds(self, shape: Shape, row: tuple[Any, ...]) -> bool:
+        try:
+            self.verify(shape, row)
+        except IntegrityFailure:
+            return False
+        return True
+
     def _plan(self, shape: Shape) -> _Plan:
         # A shape has no hash, so its plan is found by identity; the plan keeps it alive, so no other gets that.
         plan = self._plans.get(id(shape))
@@ -168,7 +183,8 @@ def name_of(shape: Shape, row: tuple[Any, ...]) -> str:
     key = ("card_id", "generation") if "digest" in shape.key else shape.key
     values = (row[columns.index(name)] for name in key)
     return ", ".join(
-        f"{name} {value.hex() if isinstance(value, bytes) else value!s}" for name, value in zip(key, values, strict=True)
+        f"{name} {value.hex() if isinstance(value, bytes) else value!s}"
+        for name, value in zip(key, values, strict=True)
     )
 
 

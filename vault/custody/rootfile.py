@@ -123,7 +123,9 @@ def replace(path: Path, change: Change, random: Random) -> RootKeys:
                 _wipe(old, random)
             return read(path)
     except OSError as error:
-        message = f"the root key file {path} cannot be replaced: {error.strerror}; its folder must be the vault's to write"
+        message = (
+            f"the root key file {path} cannot be replaced: {error.strerror}; its folder must be the vault's to write"
+        )
         raise FailedPrecondition(message, reason="ROOT_KEY_FILE") from None
 
 
@@ -191,7 +193,9 @@ def _content(path: Path) -> bytes:
 
 
 def _spell(keys: Mapping[int, Secret | None]) -> bytes:
-    lines = [b"%d %s" % (version, _DESTROYED if key is None else b64encode(key.expose())) for version, key in keys.items()]
+    lines = [
+        b"%d %s" % (version, _DESTROYED if key is None else b64encode(key.expose())) for version, key in keys.items()
+    ]
     return b"\n".join([FIRST_LINE, *lines, b""])
 
 

@@ -12,9 +12,8 @@ The phases and the proof are ``drain``'s. The old ciphertext is in the backups t
 from collections.abc import Sequence
 from typing import Any, Final
 
-from vault.crypto.envelope import open_sealed, seal_many
+from vault.crypto.envelope import open_many, seal_many
 from vault.crypto.primitives import Random
-from vault.errors import IntegrityFailure
 from vault.jobs.drain import Moved, Tray, kept
 from vault.jobs.rewrap import Rewrap
 from vault.model.states import KeyPurpose
@@ -54,7 +53,7 @@ class Reencrypt:
         if not blob.sealed:
             return self._rewrap.move(snapshot, table, rows)
         self._budget.spend(snapshot, program, len(rows))
-        opened = [_open(snapshot, blob, row) for row in rows]
+        opened = _open(snapshot, blob, program, rows)
         good = [row for row, plaintext in zip(rows, opened, strict=True) if plaintext is not None]
         plaintexts = [plaintext for plaintext in opened if plaintext is not None]
         places = [blob.place(row) for row in good]
@@ -65,12 +64,7 @@ class Reencrypt:
         return kept(blob.shape, rows, values, "SEALED")
 
 
-def _open(snapshot: Snapshot, blob: Blob, row: Any) -> bytes | None:
-    """Return a row's record; None where it does not open."""
-    sealed, wrapped = getattr(row, blob.sealed), getattr(row, blob.wrapped)
-    if sealed is None or wrapped is None:
-        return None
-    try:
-        return open_sealed(sealed, wrapped, blob.place(row), snapshot.keyring.wrapping_keys(row.program))
-    except IntegrityFailure:
-        return None
+def _open(snapshot: Snapshot, blob: Blob, program: str, rows: Sequence[Any]) -> list[bytes | None]:
+    """Return the rows' records; None for one that does not open. What is not there at all (NULL) does not either."""
+    blobs = [(getattr(row, blob.sealed) or b"", getattr(row, blob.wrapped) or b"") for row in rows]
+    return open_many(blobs, [blob.place(row) for row in rows], snapshot.keyring.wrapping_keys(program))

@@ -232,7 +232,8 @@ def _fitting(scope: Scope, row: ReissueRow, card: CardRow) -> ReissueRow:
     """Return the row of a card that may have changed since the row was made."""
     if (row.state, row.expires_ms) == (card.state, card.expires_ms):
         return row
-    changed = row._replace(state=CardState(card.state), expires_ms=card.expires_ms)
+    # One that was sold meanwhile was sold before: the exchange asks which came first.
+    changed = row._replace(state=CardState(card.state), expires_ms=card.expires_ms, reissued_ms=scope.now_ms)
     return scope.snapshot.tagger.tagged(SHAPES["reissue"], changed)
 
 

@@ -6,7 +6,8 @@ The phases, each in transactions of its own:
    its digest under both.
 1. Settle: wait until everything that began before has ended, in all processes.
 2. Fill: open each code that is under an older version, and write its row under the new one, complete, beside the old.
-3. Compare: settle, then find no code under an older version without a row under the new one; else fill again.
+3. Compare: settle, then find as many rows under the new version as under the older, or else go through them and find
+   none whose code lacks a row under the new one; if one does, fill again.
 4. Flip: the older version is deactivated: neither looked up nor claimed any more.
 5. Settle: nobody looks anything up by the older version from here on.
 6. Clear: delete the old rows, each only where its code has a row under the new version.
@@ -21,25 +22,23 @@ It opens every code of the program, in this process's memory, and leaves an even
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from vault import log
 from vault.audit.event import Item
-from vault.crypto.digest import Digester
-from vault.crypto.envelope import Place, open_sealed
 from vault.crypto.rowtag import name_of
-from vault.errors import IntegrityFailure
+from vault.errors import IntegrityFailure, Unavailable
 from vault.formats.v1.job_record_pb2 import JobProgress, JobSpec
 from vault.jobs.chunk import Chunk, Step
 from vault.jobs.drain import BOX_SECONDS, chunk, next_phase, promoted, records
+from vault.jobs.newdigests import CODE, PIECE, SEALED, STRETCH, Mark, Stretch, make
 from vault.model.rows import CodeRow, JobRow
-from vault.model.shape import SHAPES
 from vault.model.states import KeyPurpose, KeyState
 from vault.service.catalogue import Snapshot
-from vault.service.newcode import check_fresh
 from vault.service.promotion import Promotion, of_state
 from vault.service.recorder import Recorder, Scope
 from vault.stores.moves import Older
+from vault.stores.protocol import Transaction
 
 _log = log.get(__name__)
 
@@ -47,18 +46,6 @@ PROMOTE, SETTLE, FILL, COMPARE, FLIP, SETTLE_AGAIN, CLEAR, PROVE = range(8)
 
 COMPARED_ROWS: Final = 20_000
 """Rows compared at once; they are only read."""
-
-_CODE: Final = SHAPES["code"]
-_SEALED: Final = ("sealed_code", "wrapped_code_key")
-
-
-class Filled(NamedTuple):
-    """New rows of codes, sorted by digest; the cards that were gone through; and how many rows were refused."""
-
-    rows: list[CodeRow]
-    cards: list[bytes]
-    refused: int
-    reason: str
 
 
 class Rekey:
@@ -69,6 +56,7 @@ class Rekey:
     def __init__(self, recorder: Recorder, promotion: Promotion) -> None:
         self._recorder = recorder
         self._promotion = promotion
+        self._stretch: Stretch | None = None
 
     async def prepare(self, job: JobRow, limit: int) -> Step:
         """Prepare the next chunk."""
@@ -88,22 +76,43 @@ class Rekey:
         return lambda scope: self._turn(scope, job)
 
     async def _fill(self, job: JobRow, spec: JobSpec, progress: JobProgress, limit: int) -> Step:
-        older = Older(_CODE, ("index_version",), spec.key_version, job.program)
-        snapshot, (rows, position) = await self._recorder.store.read(
-            lambda tx: (self._recorder.catalogue.at(tx), tx.moves.walk(older, _SEALED, progress.position, limit))
-        )
-        filled = await asyncio.to_thread(_make, snapshot, job.program, spec.key_version, rows)
-        after = JobProgress()
-        after.CopyFrom(progress)
-        after.position = position
-        after.seen_count += len(rows)
-        after.skipped_count += filled.refused
-        return lambda scope: _write(scope, job, snapshot, filled, after)
+        mark = Mark.parse(progress.position)
+        snapshot = await self._recorder.store.read(self._recorder.catalogue.at)
+        stretch = self._stretch
+        if stretch is None or not stretch.fits(job.job_id, mark.start, snapshot):
+            self._stretch = None  # before the next is made, not beside it
+            stretch = self._stretch = await self._open(job, spec.key_version, mark.start, snapshot)
+        rows, ends = stretch.after(mark.digest, limit)
+
+        def write(scope: Scope) -> Chunk:
+            if not stretch.fits(job.job_id, mark.start, scope.snapshot):
+                raise Unavailable("keys have changed meanwhile; try again", reason="STALE", retry_seconds=0.0)
+            return _filled(job, stretch, progress, rows, _write(scope, rows), ends=ends)
+
+        return write
+
+    async def _open(self, job: JobRow, version: int, start: bytes, snapshot: Snapshot) -> Stretch:
+        """Read and open a stretch of codes."""
+        older = Older(CODE, ("index_version",), version, job.program)
+        stretch = Stretch(job.job_id, start, snapshot)
+        position = start
+        while stretch.seen < STRETCH:
+            rows, position = await self._recorder.store.read(
+                lambda tx, at=position: tx.moves.walk_codes(older, SEALED, at, PIECE)  # type: ignore[misc]
+            )
+            stretch.add(await asyncio.to_thread(make, snapshot, job.program, version, rows), len(rows))
+            if not position:
+                break
+        stretch.end = position
+        stretch.sort()
+        return stretch
 
     async def _compare(self, job: JobRow, spec: JobSpec, progress: JobProgress) -> Step:
         store = self._recorder.store
         if not progress.position:
             await store.settle()
+            if await store.read(lambda tx: _same_count(tx, job.program, spec.key_version)):
+                return lambda _: next_phase(job, progress)
         lacking, position = await store.read(
             lambda tx: tx.moves.lacking(job.program, spec.key_version, progress.position, COMPARED_ROWS)
         )
@@ -120,7 +129,7 @@ class Rekey:
     async def _prove(self, job: JobRow, spec: JobSpec, progress: JobProgress) -> Step:
         store = self._recorder.store
         await store.settle()
-        older = Older(_CODE, ("index_version",), spec.key_version, job.program)
+        older = Older(CODE, ("index_version",), spec.key_version, job.program)
         if await store.read(lambda tx: tx.moves.left(older)) <= progress.skipped_count:
             return lambda _: chunk(job, progress, finished=True)
         again = JobProgress()
@@ -139,53 +148,43 @@ class Rekey:
         return next_phase(job, progress)
 
 
-def _make(snapshot: Snapshot, program: str, version: int, rows: Sequence[CodeRow]) -> Filled:
-    """Open codes and make their rows under an index version."""
-    digester = Digester(version, snapshot.keyring.get(KeyPurpose.INDEX, program, version).secret, program)
-    keys = snapshot.keyring.wrapping_keys(program)
-    verify = snapshot.tagger.verify
-    made: dict[bytes, CodeRow] = {}
-    cards: dict[bytes, None] = {}
-    refused, reason = 0, ""
+def _write(scope: Scope, rows: Sequence[CodeRow]) -> int:
+    """Write new rows, those left alone that are there already, and return how many were written.
+
+    Raises:
+        IntegrityFailure: CODE_TWICE: a digest is another code's, which must not be.
+    """
+    taken = scope.tx.codes.claim(rows)
+    there = scope.tx.codes.by_digest(taken) if taken else {}
     for row in rows:
-        _, _, _, card_id, generation, serial, sealed, wrapped, _ = row
-        try:
-            verify(_CODE, row)
-            code = open_sealed(sealed, wrapped, Place("code", "sealed_code", program, card_id, generation), keys)
-        except IntegrityFailure as error:
-            refused, reason = refused + 1, error.reason
-            _log.error("row_refused", problem=f"a code fails its check: {name_of(_CODE, row)}")
-            continue
-        digest = digester.digest(code)
-        # Under two older versions a code has two rows, which give one.
-        made[digest] = CodeRow(digest, version, program, card_id, generation, serial, sealed, wrapped, b"")
-        cards[card_id] = None
-    return Filled(snapshot.tagger.tag_many(_CODE, [made[digest] for digest in sorted(made)]), [*cards], refused, reason)
+        found = there.get(row.digest)
+        if found is not None and (found.card_id, found.generation) != (row.card_id, row.generation):
+            message = f"two cards have one code: {name_of(CODE, row)}, and {name_of(CODE, found)}"
+            raise IntegrityFailure(message, reason="CODE_TWICE")
+    return len(rows) - len(taken)
 
 
-def _write(scope: Scope, job: JobRow, snapshot: Snapshot, filled: Filled, after: JobProgress) -> Chunk:
-    check_fresh(scope, snapshot)
-    taken = scope.tx.codes.claim(filled.rows)
-    if taken:
-        there = scope.tx.codes.by_digest(taken)
-        for row in filled.rows:
-            found = there.get(row.digest)
-            if found is not None and (found.card_id, found.generation) != (row.card_id, row.generation):
-                message = f"two cards have one code: {name_of(_CODE, row)}, and {name_of(_CODE, found)}"
-                raise IntegrityFailure(message, reason="CODE_TWICE")
-    full = bool(after.position)
-    if not full:
-        after = JobProgress(
-            format=after.format, phase=COMPARE, seen_count=after.seen_count, skipped_count=after.skipped_count
-        )
+def _filled(  # noqa: PLR0913  what was done, and where
+    job: JobRow, stretch: Stretch, progress: JobProgress, rows: Sequence[CodeRow], done: int, *, ends: bool
+) -> Chunk:
+    after = JobProgress()
+    after.CopyFrom(progress)
+    if not ends:
+        after.position = Mark(stretch.start, rows[-1].digest).position
+    else:
+        after.position = Mark(stretch.end).position
+        after.seen_count += stretch.seen
+        after.skipped_count += stretch.refused
+        if not stretch.end:
+            after.phase = COMPARE
     return chunk(
         job,
         after,
-        items=[Item(card_id, "DONE") for card_id in filled.cards],
-        done=len(filled.rows),
+        items=[Item(card_id, "DONE") for card_id in dict.fromkeys(row.card_id for row in rows)],
+        done=done,
         errors=max(0, after.skipped_count - job.error_count),
-        last_error=filled.reason,
-        full=full,
+        last_error=stretch.reason,
+        full=not ends,
     )
 
 
@@ -196,3 +195,13 @@ def _clear(scope: Scope, job: JobRow, limit: int) -> Chunk:
         return next_phase(job, progress)
     progress.position = position
     return chunk(job, progress, full=True)
+
+
+def _same_count(tx: Transaction, program: str, version: int) -> bool:
+    """Whether as many codes are under a version as under all older ones.
+
+    Each code has one row under each version at most, and none is under this one alone; so then none lacks a row.
+    """
+    columns = ("index_version",)
+    older = tx.moves.left(Older(CODE, columns, version, program))
+    return tx.moves.left(Older(CODE, columns, version + 1, program)) == 2 * older

@@ -9,7 +9,6 @@ The phases and the proof are ``drain``'s.
 from collections.abc import Sequence
 from typing import Any
 
-from vault.errors import IntegrityFailure
 from vault.jobs.drain import Moved, Tray, kept
 from vault.model.states import KeyPurpose
 from vault.service.catalogue import Snapshot
@@ -22,19 +21,13 @@ class Retag:
     purpose = KeyPurpose.ROW_TAG
     trays = tuple(Tray(name.shape, (name.column,)) for name in NAMES if name.purpose == KeyPurpose.ROW_TAG)
 
-    async def reserve(self, program: str, count: int) -> int:  # noqa: ARG002, PLR6301  a tag costs nothing that counts
+    async def reserve(self, program: str, count: int) -> int:  # noqa: ARG002  a tag costs nothing that counts
         """Return how many rows may be moved: as many as asked."""
         return count
 
     def move(self, snapshot: Snapshot, table: int, rows: Sequence[Any]) -> Moved:
         """Tag rows anew."""
         shape, tagger = self.trays[table].shape, snapshot.tagger
-        values: list[tuple[bytes, ...] | None] = []
-        for row in rows:
-            try:
-                tagger.verify(shape, row)
-            except IntegrityFailure:
-                values.append(None)
-            else:
-                values.append((tagger.tag(shape, row),))
+        holds = tagger.holds_many(shape, rows)
+        values = [(tagger.tag(shape, row),) if held else None for row, held in zip(rows, holds, strict=True)]
         return kept(shape, rows, values, "ROW_TAG")

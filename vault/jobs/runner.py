@@ -134,7 +134,8 @@ class Runner:
             nonlocal began, full
             began = self._seconds()
             held = self._held(scope, job)
-            if held is None or held.cursor != job.cursor:
+            # A job that was paused may have been given more cards before its first chunk.
+            if held is None or (held.cursor, held.total_count) != (job.cursor, job.total_count):
                 return Recorded(None, _event(job, reason="LOST"))
             chunk = step(scope)
             full = chunk.full

@@ -41,13 +41,19 @@ def _reissue(message: pb.Reissue) -> ReissueOrder:
             [CardState(state) for state in wanted.states],
             [Usage(usage) for usage in wanted.usages],
             wire.milliseconds(wanted, "issued_from") or 0,
-            wire.milliseconds(wanted, "issued_before") or 0,
+            _before(wanted),
         ),
         unsold=Unsold(message.unsold or Unsold.REISSUE),
         recipient=message.recipient,
         package_unsold_only=message.package_unsold_only,
         await_start=message.await_start,
     )
+
+
+def _before(wanted: pb.CardFilter) -> int:
+    """Return the end of a filter's times; of the one that 0 stands for none, the millisecond before."""
+    issued_before = wire.milliseconds(wanted, "issued_before")
+    return 0 if issued_before is None else issued_before or -1
 
 
 def job(view: JobView) -> res.RotationJob:

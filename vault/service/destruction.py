@@ -70,7 +70,7 @@ class Destruction:
         self._keys = keys
         self._custody = custody
 
-    async def destroy(  # noqa: PLR0913  the version's name, and how
+    async def destroy(
         self, call: Call, purpose: KeyPurpose, program: str, version: int, *, validate_only: bool
     ) -> Destroyed:
         """Destroy a version of a key for good.

@@ -7,6 +7,8 @@
 3. Memory does not grow with the batch: entries are opened, sealed and sent in slices.
 4. A slice leaves only while its cards are free of holds and the caller is not blocked: an export that a freeze
    or a block has cut short is resumed once that is lifted.
+5. A slice leaves only while each of its codes is its card's current one: those of a batch whose cards were
+   re-issued are worth nothing, and the package of the re-issue has the new ones.
 
 How a package is streamed, and resumed at an offset, stands in ``packing``.
 """
@@ -34,6 +36,9 @@ from vault.stores.protocol import Transaction
 SLICE = 2000
 """Cards opened at a time."""
 
+FIRST = 1
+"""Generation of the codes that a batch was issued with."""
+
 
 class Export:
     """Streams packages."""
@@ -50,7 +55,8 @@ class Export:
 
         Raises:
             NotFound: There is no such program or batch.
-            FailedPrecondition: The batch is not ready, or was acknowledged, or a card of it is on hold.
+            FailedPrecondition: The batch is not ready, or was acknowledged, or a card of it is on hold or has a new
+                code (REISSUED).
             PermissionDenied: The caller is blocked, be it meanwhile.
             InvalidInput: The offset is beyond the end.
             IntegrityFailure: A row is not what the vault wrote.
@@ -110,7 +116,10 @@ class Export:
         for card in cards:  # a card moved here from another batch would give its code to this one's recipient
             scope.snapshot.tagger.verify(SHAPES["card"], card)
         check_not_on_hold(scope, cards)
-        opened = open_codes(scope, {card.card_id: 1 for card in cards})
+        if any(card.generation != FIRST for card in cards):
+            message = "cards of the batch have new codes; export the package of the re-issue instead"
+            raise FailedPrecondition(message, reason="REISSUED", field="batch_id")
+        opened = open_codes(scope, {card.card_id: FIRST for card in cards})
         return b"".join(entry(OpenedCode(card.card_id, *opened[card.card_id], batch.expires_ms)) for card in cards)
 
     def _end(self, scope: Scope, call: Call, begun: BatchRow, manifest: Manifest) -> Recorded[None]:

@@ -16,7 +16,7 @@ from vault.service.recorder import Recorded, Recorder, Replay, Scope, event_of
 
 
 class KeyView(NamedTuple):
-    """A version of a key; ``root_version`` wraps it, 0 once destroyed; ``row_count`` rows name it, None if not counted."""
+    """A version of a key: the root version that wraps it (0 once destroyed), and rows that name it, if counted."""
 
     row: KeyVersionRow
     root_version: int
@@ -73,8 +73,8 @@ class KeyVersions:
 
         Raises:
             NotFound: There is no such program.
-            FailedPrecondition: The program is closed; KEY_PENDING: a version waits already; PROGRAM_KEY or VAULT_KEY: the
-                purpose's keys are each program's own, or the vault's.
+            FailedPrecondition: The program is closed; KEY_PENDING: a version waits already; PROGRAM_KEY or
+                VAULT_KEY: the purpose's keys are each program's own, or the vault's.
         """
 
         def work(scope: Scope) -> Recorded[KeyView]:

@@ -2,9 +2,9 @@
 
 1. The card's current code was made by a re-issue of an incident that is not closed and whose window lasts,
    whether it is frozen or not. A card that has had yet another code is out of that exchange's reach.
-2. Every code between the presented one and the current one was made so too, and the card was sold each time. So
-   the code of a card that was unsold when it leaked never exchanges, even if the card was sold since; nor does
-   one that was replaced by itself, as a lost card's.
+2. Every code between the presented one and the current one was made so too, and the card was sold each time, to
+   whom it is sold now. So the code of a card that was unsold when it leaked never exchanges, even if the card was
+   sold since; nor does one whose sale was undone since, or that was replaced by itself, as a lost card's.
 3. Where serials leaked, be it with this code or one after it, a printed serial proves nothing.
 4. A code that was exchanged leads nowhere any more: only its successor does.
 
@@ -77,9 +77,14 @@ def opening_of(
     later = [made.get(number) for number in range(generation + 1, card.generation + 1)]
     if any(generation < exchange.generation < card.generation for exchange in exchanges):
         return None
-    steps = [each for each in later if each is not None and each.row.state in SOLD]
+    steps = [each for each in later if each is not None and _was_theirs(card, each.row)]
     if not steps or len(steps) < len(later) or not is_open(steps[-1].incident, now_ms):
         return None
     incident = steps[-1].incident
     leaked = any(each.incident.serials_leaked for each in steps)
     return None if leaked and incident.exchange_proof == Proof.SERIAL else incident
+
+
+def _was_theirs(card: CardRow, row: ReissueRow) -> bool:
+    """Return whether a card was sold when it was re-issued, by the sale that stands now."""
+    return row.state in SOLD and (card.activated_ms is None or card.activated_ms <= row.reissued_ms)

@@ -68,9 +68,7 @@ class Promotion:
 
     def deactivate(self, scope: Scope, row: KeyVersionRow) -> None:
         """Let a version protect nothing anew; it still opens and verifies."""
-        self._put(
-            scope, row._replace(state=KeyState.DEACTIVATED, deactivated_ms=scope.now_ms), "vault/DeactivateKey"
-        )
+        self._put(scope, row._replace(state=KeyState.DEACTIVATED, deactivated_ms=scope.now_ms), "vault/DeactivateKey")
 
     def _make(self, scope: Scope, purpose: KeyPurpose, program: str, state: KeyState) -> KeyVersionRow:
         snapshot = scope.snapshot

@@ -5,6 +5,8 @@
    keys, or two that re-issue the same incident's cards or the same batches. The second is refused until the
    first has ended. A re-issue goes with every job of keys, and with issuance.
 3. Once a pause or a cancellation is answered, no chunk is written any more.
+4. A re-issue of an incident's cards is a step of its timeline, and none begins for an incident that is closed, nor is
+   one closed whose job has not ended, whichever of the two is first.
 """
 
 import asyncio
@@ -30,6 +32,7 @@ from vault.service.jobview import ROTATIONS, JobView, job_event, job_of, put_job
 from vault.service.recorder import Recorded, Recorder, Replay, Scope, event_of
 from vault.service.select import Selector, select
 from vault.service.selection import MOST_CARDS, Added, choose
+from vault.service.timeline import act
 from vault.stores.protocol import Transaction
 
 WATCH_SECONDS = 0.1
@@ -257,6 +260,8 @@ class Rotation:
         row = scope.snapshot.tagger.tagged(SHAPES["job"], row)
         scope.tx.jobs.insert(row)
         choose(scope, job_id, cards)
+        if incident is not None:
+            act(scope, call, incident, count=total, note=order.note)
         return Recorded(Created(view_of(scope, row), counted), job_event(call, row)._replace(note=order.note))
 
     def _watched(self, call: Call, row: JobRow, tx: Transaction) -> JobView:

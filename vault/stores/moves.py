@@ -13,6 +13,7 @@ bytes 2 to 5, so one that was cut short is older than all; NULL names nothing.
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+from vault.model.rows import CodeRow
 from vault.model.shape import Shape
 
 
@@ -43,6 +44,11 @@ class MoveRecords(Protocol):
         Returns:
             The rows, and the position after them; empty when there are no more.
         """
+
+    def walk_codes(
+        self, older: Older, sealed: Sequence[str], position: bytes, limit: int
+    ) -> tuple[list[CodeRow], bytes]:
+        """As ``walk``, over codes, in an order that suits rows which are written beside them."""
 
     def swap(self, shape: Shape, columns: Sequence[str], rows: Sequence[Any], values: Sequence[tuple[Any, ...]]) -> int:
         """Give rows new values in some columns, where they still have the old ones there; return how many had.

@@ -24,6 +24,7 @@ from vault.service.destruction import Destruction
 from vault.service.newcode import CodeMaker
 from vault.service.promotion import Promotion
 from vault.service.reissue import Reissuer
+from vault.wiring.garbage import spare_collections
 from vault.wiring.parts import Parts, assemble, clock_ms, open_custody, open_store
 
 LANES = 4
@@ -80,6 +81,7 @@ async def _work(config: Config) -> None:
             for _ in range(LANES):
                 group.create_task(Runner(parts.recorder, kinds(parts), parts.random).run(stop))
             group.create_task(sweeper.run(stop))
+            spare_collections()
             report_ready()
     finally:
         await store.close()

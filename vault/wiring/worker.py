@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import signal
 
 from vault import log
@@ -60,10 +59,8 @@ from vault.service.superseded import SupersededUses
 from vault.service.triage import Triage
 from vault.service.validation import Validation
 from vault.status import code_of
+from vault.wiring.garbage import spare_collections
 from vault.wiring.parts import Parts, assemble, open_custody, open_store, replica_of
-
-GC_ALLOCATIONS = 100_000
-"""Containers made since the last garbage collection before the next; some 20 MiB at most."""
 
 _log = log.get(__name__)
 _KILL_SECONDS = 5.0
@@ -175,23 +172,13 @@ async def _answer(config: Config, port: int, parts: Parts, tls: TlsFiles) -> Non
     server = Server(servicers(parts, superseded), access.current, refused, tls)
     presence = Presence(parts.store, parts.random(16), lambda: access.current().sha256)
     await server.start(f"{config.server.address.rpartition(':')[0]}:{port}")
-    _settle()
+    spare_collections()
     report_ready()
     await _until_told(access, presence, superseded)
     await server.drain(config.server.drain_seconds)
     for last in (superseded.flush, presence.leave):
         with contextlib.suppress(VaultError):  # the audit log has every use, and who stayed away is forgotten
             await last()
-
-
-def _settle() -> None:
-    """Take what will live as long as the process out of garbage collection's way, and collect less often.
-
-    At the default threshold collection took an eighth of the event loop's time (2026-11-23).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_ALLOCATIONS)
 
 
 async def _until_told(access: AccessFile, presence: Presence, superseded: SupersededUses) -> None:

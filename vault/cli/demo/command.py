@@ -30,12 +30,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--incident",
         action="store_true",
-        help="play 2006 as it should have gone: leak, freeze, re-issue, exchange, report, with shops asking all along",
+        help="play 2006 as it should have gone: leak, freeze, re-issue, exchange, report",
     )
     parser.add_argument(
         "--kill",
         action="store_true",
-        help="with --incident: play it a second time over the same data, killing the job process at random points",
+        help="with --incident: play it again over the same data, killing the job process at random points",
+    )
+    parser.add_argument(
+        "--postgres",
+        action="append",
+        default=[],
+        metavar="DSN",
+        help="with --incident: play it in this PostgreSQL database, which is empty; with --kill give two",
     )
     parser.add_argument(
         "--keep",
@@ -51,8 +58,11 @@ def _run(parsed: argparse.Namespace) -> int:
     if parsed.cards < SMALLEST:
         message = f"--cards is at least {SMALLEST}"
         raise UsageProblem(message)
-    if parsed.kill and not parsed.incident:
-        message = "--kill goes with --incident"
+    if (parsed.kill or parsed.postgres) and not parsed.incident:
+        message = "--kill and --postgres go with --incident"
+        raise UsageProblem(message)
+    if parsed.postgres and len(parsed.postgres) != 1 + parsed.kill:
+        message = "--postgres takes one database for each run: with --kill two, else one"
         raise UsageProblem(message)
     started = time.monotonic()
     with _folder(keep=parsed.keep) as folder:
@@ -60,7 +70,8 @@ def _run(parsed: argparse.Namespace) -> int:
         for problem in problems:
             complain(problem)
         if parsed.keep:
-            place = Place(folder / "second") if parsed.kill else Place(folder)
+            kept = (folder / "second", folder / "first", folder)
+            place = next(place for place in map(Place, kept) if place.configuration.exists())
             vault = VaultProcess(place)
             show_how_to_call(place, vault.address, vault.pid)
     return EXIT_FAILED if problems else EXIT_DONE
@@ -78,7 +89,9 @@ def _main_job(folder: Path, parsed: argparse.Namespace, started: float) -> list[
 
 
 def _incident(folder: Path, parsed: argparse.Namespace, started: float) -> list[str]:
-    scale = incident.Scale(parsed.cards, kill=parsed.kill, plant=parsed.plant, quiet=parsed.json)
+    scale = incident.Scale(
+        parsed.cards, kill=parsed.kill, plant=parsed.plant, quiet=parsed.json, databases=tuple(parsed.postgres)
+    )
     runs = incident.play(folder, scale)
     report = search_places([run.place for run in runs], plant=parsed.plant, quiet=parsed.json)
     problems = [problem for run in runs for problem in run.problems] + _found(report)

@@ -21,7 +21,8 @@ def figures(run: Run) -> dict[str, Any]:
     """Answer one run in numbers; seconds and milliseconds as their names say, None for what was not reached."""
     moments = run.place.moments.read()
     results = {each.step.name: each.outcome.result for each in run.ended}
-    seen = [results[name].get("first_refusal_seconds") for name in SHOPS if name in results]
+    seen: list[float | None] = [results[name].get("first_refusal_seconds") for name in SHOPS if name in results]
+    refused = [seconds for seconds in seen if seconds is not None]
     told: dict[str, Any] = {
         "answers": sum(int(results[name].get("count", 0)) for name in ANSWERING if name in results),
         "wrong_answers": sum(int(results[name].get("wrong", 0)) for name in ANSWERING if name in results),
@@ -33,7 +34,7 @@ def figures(run: Run) -> dict[str, Any]:
         "state_sha256": results.get("ledger", {}).get("state_sha256"),
         "superseded_uses": results.get("verify", {}).get("superseded_uses"),
         "freeze_seconds": _between(moments, when.FREEZING, when.FROZEN),
-        "freeze_seen_seconds": None if not seen or None in seen else round(max(seen), 4),
+        "freeze_seen_seconds": round(max(refused), 4) if len(refused) == len(SHOPS) else None,
         "reissue_seconds": _between(moments, when.REISSUING, when.REISSUED),
         "kills": run.kills,
     }

@@ -1,8 +1,8 @@
 """What the parties know of the time: moments of the story, on one clock for every process of the machine.
 
 1. A moment is noted once, as a line added whole to one file; whoever notes it, everybody reads it.
-2. A call that changes what is true is noted before it is sent and after it was answered. An answer that was asked
-   for after the second moment, or that came before the first, has one truth; one in between may be either.
+2. A call that changes what is true is noted before it is sent and after it was answered. An answer that was
+   asked for after the second moment, or that came before the first, has one truth; one in between may be either.
 
 The clock is CLOCK_MONOTONIC (clock_gettime(2)), which is the same for all processes until the machine restarts.
 """

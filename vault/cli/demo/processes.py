@@ -99,7 +99,7 @@ class VaultProcess:
 
 
 class Party:
-    """A party's process, which takes steps in turn. What it complains of on standard error passes to the demo's."""
+    """A party's process, which takes steps in turn. What it writes to standard error goes to the demo's own."""
 
     def __init__(self, place: Place, cards: int, names: Sequence[str]) -> None:
         """Start it.

@@ -1,4 +1,4 @@
-"""``cardvault demo-step``: one party's process, which takes steps in turn. The demo starts it; nobody types it."""
+"""``cardvault demo-step``: a party's process, which takes steps in turn. The demo starts it; nobody types it."""
 
 import argparse
 import asyncio
@@ -13,7 +13,6 @@ from vault.cli.demo.stage import Stage
 from vault.cli.demo.steps import STEPS
 from vault.cli.demo.story import ALL
 from vault.cli.failure import EXIT_DONE, EXIT_FAILED
-
 
 PROGRAMS = {step.name: step.program for step in (*STEPS, *ALL)}
 

@@ -1,4 +1,4 @@
-"""What must be true of a code at a time: what the shops of the incident's story count their answers against. Pure.
+"""What must be true of a code at a time: what the incident's shops count their answers against. Pure.
 
 1. A code of the lot that was sold is good until the freeze, and then never again.
 2. Its successor is good from the thaw on.
@@ -44,9 +44,7 @@ def positions(plan: Plan) -> dict[Kind, range]:
     return {kind: range(start, end) for kind, start, end in zip(kinds, (0, *ends), ends, strict=False)}
 
 
-def owed(
-    kind: Kind, moments: Mapping[str, float], *, renewed: bool, asked: float, answered: float
-) -> bool | None:
+def owed(kind: Kind, moments: Mapping[str, float], *, renewed: bool, asked: float, answered: float) -> bool | None:
     """Answer whether a code had to be good; None while that was just changing.
 
     Args:

@@ -13,6 +13,7 @@ from functools import cache
 from operator import itemgetter
 from typing import Any
 
+from vault.model.rows import CodeRow
 from vault.model.shape import SHAPES, Shape
 from vault.stores import sql
 from vault.stores.moves import Older
@@ -50,6 +51,12 @@ class PostgresMoves:
         condition = f"({_named(older)}) IS TRUE"
         found, position = self._next(f"{wanted} FROM {shape.table}", condition, _values(older), position, limit)
         return list(map(shape.row._make, found)), position
+
+    def walk_codes(
+        self, older: Older, sealed: Sequence[str], position: bytes, limit: int
+    ) -> tuple[list[CodeRow], bytes]:
+        """Return up to ``limit`` of the codes from a position on, and the position after them, empty at the end."""
+        return self.walk(older, sealed, position, limit)
 
     def swap(self, shape: Shape, columns: Sequence[str], rows: Sequence[Any], values: Sequence[tuple[Any, ...]]) -> int:
         """Give rows new values in some columns, where they still have the old ones there; return how many had."""

@@ -10,6 +10,7 @@ from functools import cache
 from operator import itemgetter
 from typing import Any
 
+from vault.model.rows import CodeRow
 from vault.model.shape import SHAPES, Shape
 from vault.stores import sql
 from vault.stores.moves import Older
@@ -38,16 +39,22 @@ class SqliteMoves:
 
     def walk(self, older: Older, sealed: Sequence[str], position: bytes, limit: int) -> tuple[list[Any], bytes]:
         """Return up to ``limit`` of the rows from a position on, and the position after them, empty at the end."""
-        wanted = ", ".join(
-            name if name in sealed or name not in older.shape.sealed else "NULL" for name in older.shape.columns
-        )
-        text = (
-            f"SELECT {wanted}, rowid FROM {older.shape.table} WHERE rowid > ? AND {_named(older)}"  # noqa: S608  ours
-            " ORDER BY rowid LIMIT ?"
-        )
+        text = f"{_select(older, sealed, 'rowid')} WHERE rowid > ? AND {_named(older)} ORDER BY rowid LIMIT ?"
         found = self._connection.execute(text, [_rowid(position), *_values(older), limit]).fetchall()
         make = older.shape.row._make
         return [make(row[:-1]) for row in found], _position(found[-1][-1]) if len(found) == limit else b""
+
+    def walk_codes(
+        self, older: Older, sealed: Sequence[str], position: bytes, limit: int
+    ) -> tuple[list[CodeRow], bytes]:
+        """Return up to ``limit`` of the codes from a position on, in the order of their cards, and where to go on."""
+        # The index on the card's id has the rowid as its last column.
+        order = f"WHERE (card_id, rowid) > (?, ?) AND {_named(older)} ORDER BY card_id, rowid LIMIT ?"
+        begun = [position[:-_SIZE], _rowid(position[-_SIZE:])]
+        text = f"{_select(older, sealed, 'rowid')} {order}"
+        found = self._connection.execute(text, [*begun, *_values(older), limit]).fetchall()
+        rows = [CodeRow._make(row[:-1]) for row in found]
+        return rows, rows[-1].card_id + _position(found[-1][-1]) if len(found) == limit else b""
 
     def swap(self, shape: Shape, columns: Sequence[str], rows: Sequence[Any], values: Sequence[tuple[Any, ...]]) -> int:
         """Give rows new values in some columns, where they still have the old ones there; return how many had."""
@@ -73,6 +80,13 @@ class SqliteMoves:
         done = self._connection.execute(text, [*begun, last, version])
         found = done.fetchone()
         return (done.rowcount if found is None else int(found[0])), _position(last) if count == limit else b""
+
+
+def _select(older: Older, sealed: Sequence[str], last: str) -> str:
+    """Return the beginning of a SELECT of rows without unwanted sealed columns, and of one column more."""
+    shape = older.shape
+    wanted = ", ".join(name if name in sealed or name not in shape.sealed else "NULL" for name in shape.columns)
+    return f"SELECT {wanted}, {last} FROM {shape.table}"  # noqa: S608  our names
 
 
 def _named(older: Older) -> str:

@@ -1,6 +1,6 @@
 """The contractor that prints the lot, and leaks it: it may export the lot's package and reveal single codes."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from vault.cli.demo.stage import CONTRACTOR, NETCASH, Stage
@@ -46,9 +46,10 @@ async def is_refused(stage: Stage) -> dict[str, Any]:
     """Try the same calls as before."""
     place = stage.place
     async with stage.client(CONTRACTOR) as client:
-        reason = await _reason(client.call(client.cards.RevealCode, _reveal(place.read_paper("serials")[0])))
+        request = _reveal(place.read_paper("serials")[0])
+        reason = await _reason(lambda: client.call(client.cards.RevealCode, request))
         stage.expect(holds=reason == BLOCKED, otherwise="a blocked principal is not refused a code")
-        reason = await _reason(_export(client, place.read_paper("lot")))
+        reason = await _reason(lambda: _export(client, place.read_paper("lot")))
         stage.expect(holds=reason == BLOCKED, otherwise="a blocked principal is not refused a package")
     return {"count": 2}
 
@@ -62,9 +63,9 @@ async def _export(client: VaultClient, batch_id: str) -> None:
         return
 
 
-async def _reason(attempt: Awaitable[object]) -> str:
+async def _reason(attempt: Callable[[], Awaitable[Any]]) -> str:
     try:
-        await attempt
+        await attempt()
     except PermissionDenied as error:
         return error.reason
     return ""

@@ -1,4 +1,4 @@
-"""The holders, at a desk that may exchange codes: thieves with codes alone, true holders, and one who comes late.
+"""The holders, at a desk that may exchange codes: thieves with codes alone, true holders, one who comes late.
 
 Claims are sent many at once, over several connections. The customer at a position of the lot has its code and,
 if it was sold, the secret of its sale.
@@ -73,7 +73,7 @@ async def steal(stage: Stage) -> dict[str, Any]:
 
 
 async def exchange(stage: Stage) -> dict[str, Any]:
-    """Exchange the holders' codes by the secrets of their sales; one in ten sends its claim twice, as after a break."""
+    """Exchange the holders' codes by the secrets of their sales; some send their claim twice, as after a break."""
     customers, renewed = Customers(stage), stage.place.read_wallet("renewed")
     serials, sold = stage.place.read_paper("renewed"), stage.place.read_paper("sold")
     clients = [stage.client(EXCHANGER) for _ in range(CONNECTIONS)]
@@ -100,7 +100,7 @@ def _is(answer: ExchangedCode | None, code: str, serial: str) -> bool:
 
 
 async def contest(stage: Stage) -> dict[str, Any]:
-    """Claim a code that was exchanged, with the right secret: it is not given out again, and the card is held."""
+    """Claim a code that was exchanged, with the right secret: it is not given out again, the card is held."""
     async with stage.client(EXCHANGER) as client:
         given = await _claim(client, Customers(stage).claim(holders(stage)[CONTESTED]))
     stage.expect(holds=given is None, otherwise="a code was given out twice")

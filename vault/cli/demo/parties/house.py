@@ -1,4 +1,4 @@
-"""The fulfilment house: opens packages and prints the cards. It has a private key, and no access to the vault."""
+"""The fulfilment house: opens packages and prints the cards. It has a private key, no access to the vault."""
 
 import hashlib
 from typing import Any
@@ -21,7 +21,7 @@ async def print_cards(stage: Stage) -> dict[str, Any]:
 
 
 async def reprint(stage: Stage) -> dict[str, Any]:
-    """Open the package of the re-issue, and print each new code beside its serial, for the card of the old serial."""
+    """Open the re-issue's package, and print each new code beside its serial, for the card of the old serial."""
     place = stage.place
     entries = list(open_package(place.renewed_package, read_key_file(place.house_key)))
     old_serials = place.read_paper("serials")

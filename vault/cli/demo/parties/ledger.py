@@ -127,7 +127,7 @@ async def keep(stage: Stage) -> dict[str, Any]:
 
 
 async def _check_cards(stage: Stage, client: VaultClient) -> list[str]:
-    """Count the cards as they must be, and answer a line for each: all that a re-issue leaves or moves by one."""
+    """Count the cards as they must be, and answer a line for each: what a re-issue leaves or moves by one."""
     lot, plan = stage.place.read_paper("lot"), stage.plan
     groups: Counter[tuple[bool, int, int, int]] = Counter()
     lines: list[str] = []

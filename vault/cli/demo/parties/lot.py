@@ -1,4 +1,4 @@
-"""The issuer in the incident's story: orders the lot that will leak, and cards that have nothing to do with it."""
+"""The issuer in the incident's story: orders the lot that will leak, and issues cards that will not."""
 
 import asyncio
 import time
@@ -20,9 +20,7 @@ REFERENCE = "2006-05"
 
 async def order(stage: Stage) -> dict[str, Any]:
     """Order the lot, its package for the contractor."""
-    request = CreateBatchRequest(
-        program=NETCASH, count=stage.plan.cards, recipient=CONTRACTOR, reference=REFERENCE
-    )
+    request = CreateBatchRequest(program=NETCASH, count=stage.plan.cards, recipient=CONTRACTOR, reference=REFERENCE)
     async with stage.client("issuer") as client:
         answer = await client.call(client.issuance.CreateBatch, request)
     stage.place.write_paper("lot", answer.batch.batch_id)

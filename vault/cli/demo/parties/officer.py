@@ -1,8 +1,10 @@
-"""The security officer: runs the incident, by serials and card ids. It never sees a code, but for found ones."""
+"""The security officer: runs the incident, by serials and card ids; sees no codes but found ones."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from vault.cli.demo.callers import principal
 from vault.cli.demo.moments import FREEZING, FROZEN, THAWED, THAWING
@@ -42,6 +44,11 @@ COUNTED_SECONDS = 0.3  # uses of superseded codes are written 0.2 s after the an
 ADDED = {ChangeOutcome.CHANGE_OUTCOME_DONE, ChangeOutcome.CHANGE_OUTCOME_REPEATED}
 
 
+def _incident(stage: Stage) -> str:
+    incident_id: str = stage.place.read_paper("incident")
+    return incident_id
+
+
 async def open_incident(stage: Stage) -> dict[str, Any]:
     """Open an incident over chosen cards; serials leaked too. Keep the vault's public keys for the report."""
     async with stage.client("officer") as client:
@@ -78,13 +85,13 @@ async def select(stage: Stage) -> dict[str, Any]:
 
 
 async def _add(client: VaultClient, stage: Stage, **addition: Any) -> AddToSelectionResponse:
-    request = AddToSelectionRequest(program=NETCASH, incident_id=stage.place.read_paper("incident"), **addition)
+    request = AddToSelectionRequest(program=NETCASH, incident_id=_incident(stage), **addition)
     return await client.call(client.incidents.AddToSelection, request)
 
 
 async def triage(stage: Stage) -> dict[str, Any]:
     """Count the cards by state and usage: the four groups of 2006."""
-    request = GetIncidentRequest(program=NETCASH, incident_id=stage.place.read_paper("incident"), triage=True)
+    request = GetIncidentRequest(program=NETCASH, incident_id=_incident(stage), triage=True)
     async with stage.client("officer") as client:
         counts = (await client.call(client.incidents.GetIncident, request)).counts
     groups = _groups(counts)
@@ -113,9 +120,7 @@ def expected_groups(plan: Plan) -> dict[str, int]:
 
 async def block(stage: Stage) -> dict[str, Any]:
     """Cut the contractor off."""
-    request = BlockPrincipalRequest(
-        principal=principal(CONTRACTOR), note="read the lot", incident_id=stage.place.read_paper("incident")
-    )
+    request = BlockPrincipalRequest(principal=principal(CONTRACTOR), note="read the lot", incident_id=_incident(stage))
     async with stage.client("officer") as client:
         blocked = (await client.call(client.incidents.BlockPrincipal, request)).blocked
     stage.expect(holds=blocked.principal == principal(CONTRACTOR), otherwise="another principal is blocked")
@@ -125,9 +130,11 @@ async def block(stage: Stage) -> dict[str, Any]:
 async def freeze(stage: Stage) -> dict[str, Any]:
     """Freeze the cards."""
     moments = stage.place.moments
-    request = FreezeIncidentRequest(program=NETCASH, incident_id=stage.place.read_paper("incident"))
+    request = FreezeIncidentRequest(program=NETCASH, incident_id=_incident(stage))
     async with stage.client("officer") as client:
-        await client.call(client.incidents.GetIncident, GetIncidentRequest(**_named(stage)))  # connects
+        await client.call(
+            client.incidents.GetIncident, GetIncidentRequest(program=NETCASH, incident_id=_incident(stage))
+        )  # connects
         begun = moments.note(FREEZING)
         answer = await client.call(client.incidents.FreezeIncident, request)
         ended = moments.note(FROZEN)
@@ -137,22 +144,23 @@ async def freeze(stage: Stage) -> dict[str, Any]:
     return {"count": sum(groups.values()), "seconds": ended - begun}
 
 
-def _named(stage: Stage) -> dict[str, str]:
-    return {"program": NETCASH, "incident_id": stage.place.read_paper("incident")}
-
-
 async def open_exchange(stage: Stage) -> dict[str, Any]:
     """Let holders exchange by the secret of their sale; by serial is refused, since serials leaked."""
-    until = datetime.now(UTC) + timedelta(days=EXCHANGE_DAYS)
+    until = Timestamp()
+    until.FromDatetime(datetime.now(UTC) + timedelta(days=EXCHANGE_DAYS))
     async with stage.client("officer") as client:
         reason = ""
         try:
-            request = OpenExchangeRequest(**_named(stage), proof=Incident.PROOF_SERIAL, exchange_until=until)
+            request = OpenExchangeRequest(
+                program=NETCASH, incident_id=_incident(stage), proof=Incident.PROOF_SERIAL, exchange_until=until
+            )
             await client.call(client.incidents.OpenExchange, request)
         except FailedPrecondition as error:
             reason = error.reason
         stage.expect(holds=reason == "SERIALS_LEAKED", otherwise="leaked serials are taken as proof")
-        request = OpenExchangeRequest(**_named(stage), proof=Incident.PROOF_SALE_SECRET, exchange_until=until)
+        request = OpenExchangeRequest(
+            program=NETCASH, incident_id=_incident(stage), proof=Incident.PROOF_SALE_SECRET, exchange_until=until
+        )
         await client.call(client.incidents.OpenExchange, request)
     return {"count": 1}
 
@@ -161,7 +169,9 @@ async def thaw(stage: Stage) -> dict[str, Any]:
     """Lift the freeze."""
     async with stage.client("officer") as client:
         stage.place.moments.note(THAWING)
-        answer = await client.call(client.incidents.ThawIncident, ThawIncidentRequest(**_named(stage)))
+        answer = await client.call(
+            client.incidents.ThawIncident, ThawIncidentRequest(program=NETCASH, incident_id=_incident(stage))
+        )
         stage.place.moments.note(THAWED)
     stage.expect(holds=answer.incident.state == Incident.STATE_OPEN, otherwise="the incident is not thawed")
     return {"count": stage.plan.cards}
@@ -190,8 +200,10 @@ async def _is_usable(client: VaultClient, card_id: str) -> bool:
 async def close(stage: Stage) -> dict[str, Any]:
     """End the exchange, and close the incident."""
     async with stage.client("officer") as client:
-        await client.call(client.incidents.CloseExchange, CloseExchangeRequest(**_named(stage)))
-        request = CloseIncidentRequest(**_named(stage), note="every code is replaced")
+        await client.call(
+            client.incidents.CloseExchange, CloseExchangeRequest(program=NETCASH, incident_id=_incident(stage))
+        )
+        request = CloseIncidentRequest(program=NETCASH, incident_id=_incident(stage), note="every code is replaced")
         incident = (await client.call(client.incidents.CloseIncident, request)).incident
     stage.expect(holds=incident.state == Incident.STATE_CLOSED, otherwise="the incident is not closed")
     return {"count": 1}
@@ -202,8 +214,12 @@ async def report(stage: Stage) -> dict[str, Any]:
     place = stage.place
     async with stage.client("officer") as client:
         await asyncio.sleep(COUNTED_SECONDS)
-        jobs = (await client.call(client.incidents.GetIncident, GetIncidentRequest(**_named(stage)))).jobs
+        jobs = (
+            await client.call(
+                client.incidents.GetIncident, GetIncidentRequest(program=NETCASH, incident_id=_incident(stage))
+            )
+        ).jobs
         lineage = await save_lineage(client, jobs, lineage_path(place.report), quiet=True)
-        request = GetIncidentReportRequest(**_named(stage))
+        request = GetIncidentReportRequest(program=NETCASH, incident_id=_incident(stage))
         place.report.write_text((await client.call(client.incidents.GetIncidentReport, request)).report + "\n")
     return {"count": lineage.entries}

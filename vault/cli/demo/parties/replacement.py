@@ -1,4 +1,4 @@
-"""The security officer's other half: the re-issue of every code of the incident, and the package of the new ones."""
+"""The security officer's other half: the re-issue of every code of the incident, and its package."""
 
 import hashlib
 from typing import Any
@@ -16,9 +16,7 @@ from vault.v1.rotation_service_pb2 import (
 
 async def reissue(stage: Stage) -> dict[str, Any]:
     """Have the vault re-issue the codes of the incident's cards, sold or not, and watch it."""
-    work = Reissue(
-        incident_id=stage.place.read_paper("incident"), unsold=Reissue.UNSOLD_REISSUE, recipient=RECIPIENT
-    )
+    work = Reissue(incident_id=stage.place.read_paper("incident"), unsold=Reissue.UNSOLD_REISSUE, recipient=RECIPIENT)
     async with stage.client("officer") as client:
         dry = CreateRotationJobRequest(program=NETCASH, reissue=work, validate_only=True)
         counts = (await client.call(client.rotation.CreateRotationJob, dry)).counts
@@ -27,7 +25,8 @@ async def reissue(stage: Stage) -> dict[str, Any]:
         request = CreateRotationJobRequest(program=NETCASH, reissue=work)
         begun = stage.place.moments.note(REISSUING)
         job = (await client.call(client.rotation.CreateRotationJob, request)).job
-        async for job in client.watch_job(NETCASH, job.job_id):
+        async for now in client.watch_job(NETCASH, job.job_id):
+            job = now
             stage.report(job.seen_count, max(job.total_count, 1))
         ended = stage.place.moments.note(REISSUED)
     stage.place.write_paper("job", job.job_id)

@@ -49,7 +49,7 @@ _RANDOM = secrets.SystemRandom()
 
 
 class Card(NamedTuple):
-    """A customer's card: its kind, the code, whether that is of the re-issue, and the card id if the shop knows it."""
+    """A customer's card: its kind, the code, whether that is a new one, and the card id if the shop knows it."""
 
     kind: Kind
     code: str
@@ -58,7 +58,7 @@ class Card(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An answer: of what card, when it was asked for and came, whether it was good, and whether it is well formed."""
+    """An answer: of what card, when it was asked for and came, whether good, and whether as it should be."""
 
     kind: Kind
     renewed: bool
@@ -169,7 +169,7 @@ def first_refusal_seconds(answers: list[Answer], moments: Mapping[str, float]) -
 
 
 def _choose(stage: Stage) -> dict[Kind, list[int]]:
-    """Choose this shop's customers: places in the lot, or among the cards outside it; not the contested card."""
+    """Choose this shop's customers: places in the lot, or among other cards; not the contested card."""
     places: dict[Kind, range] = {**positions(stage.plan), Kind.CONTROL: range(stage.plan.control)}
     contested = holders(stage)[CONTESTED]
     own = SHOPS.index(stage.step)

@@ -1,0 +1,120 @@
+"""The codes of a stretch of cards, opened, with digests under a new index key, in the order in which they are written.
+
+New digests fall anywhere in their index, so a row written by itself costs a page of it. A stretch is made at once, and
+written in the order of the digests, so that the rows of a chunk share pages; and it goes from card to card, so that
+they share pages of the index on cards too.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from vault import log
+from vault.crypto.digest import Digester
+from vault.crypto.envelope import Place, open_many
+from vault.crypto.rowtag import name_of
+from vault.model.rows import CodeRow
+from vault.model.shape import SHAPES
+from vault.model.states import KeyPurpose
+from vault.service.catalogue import Snapshot
+
+_log = log.get(__name__)
+
+CODE: Final = SHAPES["code"]
+SEALED: Final = ("sealed_code", "wrapped_code_key")
+
+STRETCH: Final = 16_384
+"""Codes of a stretch: some 15 MiB."""
+
+PIECE: Final = 2048
+"""Codes read and opened at once."""
+
+
+class Made(NamedTuple):
+    """New rows of codes, and how many were refused for a reason."""
+
+    rows: list[CodeRow]
+    refused: int
+    reason: str
+
+
+class Mark(NamedTuple):
+    """How far a fill is: where its stretch begins, as the store says, and the last digest that was written of it."""
+
+    start: bytes = b""
+    digest: bytes = b""
+
+    @classmethod
+    def parse(cls, position: bytes) -> "Mark":
+        """Read what ``position`` has written; empty is the beginning."""
+        size = position[0] if position else 0
+        return cls(position[1 : 1 + size], position[1 + size :])
+
+    @property
+    def position(self) -> bytes:
+        """The size of the start (1 byte), the start, the digest; empty for the beginning."""
+        return bytes((len(self.start),)) + self.start + self.digest if any(self) else b""
+
+
+class Stretch:
+    """A stretch of codes on their way to new rows."""
+
+    def __init__(self, job_id: bytes, start: bytes, snapshot: Snapshot) -> None:
+        """Begin a stretch of a job at a store's position, by the keys of a snapshot."""
+        self.job_id = job_id
+        self.start = start
+        self.end = b""
+        self.snapshot = snapshot
+        self.refused = 0
+        self.reason = ""
+        self.seen = 0
+        self._rows: list[CodeRow] = []
+        self._digests: list[bytes] = []
+
+    def add(self, made: Made, seen: int) -> None:
+        """Add rows that were made of ``seen`` codes."""
+        self._rows += made.rows
+        self.seen += seen
+        self.refused += made.refused
+        self.reason = made.reason or self.reason
+
+    def sort(self) -> None:
+        """Bring the rows into the order in which they are written; a code that has two old rows gets one new one."""
+        self._rows = sorted({row.digest: row for row in self._rows}.values())
+        self._digests = [row.digest for row in self._rows]
+
+    def after(self, digest: bytes, limit: int) -> tuple[list[CodeRow], bool]:
+        """Return up to ``limit`` rows with digests after one, and whether they are the last."""
+        begin = bisect_right(self._digests, digest)
+        return self._rows[begin : begin + limit], begin + limit >= len(self._rows)
+
+    def fits(self, job_id: bytes, start: bytes, snapshot: Snapshot) -> bool:
+        """Whether it is that of a job and a position, and made by the keys as they are."""
+        known = (self.job_id, self.start)
+        return known == (job_id, start) and (self.snapshot is snapshot or self.snapshot.key_rows == snapshot.key_rows)
+
+
+def make(snapshot: Snapshot, program: str, version: int, rows: Sequence[CodeRow]) -> Made:
+    """Open codes and make their rows under an index version.
+
+    Raises:
+        IntegrityFailure: KEY_VERSION: the version is not there.
+    """
+    digester = Digester(version, snapshot.keyring.get(KeyPurpose.INDEX, program, version).secret, program)
+    places = [Place("code", "sealed_code", program, row.card_id, row.generation) for row in rows]
+    blobs = [(row.sealed_code, row.wrapped_code_key) for row in rows]
+    opened = open_many(blobs, places, snapshot.keyring.wrapping_keys(program))
+    holds = snapshot.tagger.holds_many(CODE, rows)
+    good = [(row, code) for row, held, code in zip(rows, holds, opened, strict=True) if held and code is not None]
+    refused, reason = len(rows) - len(good), ""
+    if refused:
+        for row, held, code in zip(rows, holds, opened, strict=True):
+            if not held or code is None:
+                reason = "SEALED" if held else "ROW_TAG"
+                _log.error("row_refused", problem=f"a row of table code fails its check: {name_of(CODE, row)}")
+    digests = digester.digest_many(code for _, code in good)
+    new = [
+        CodeRow(digest, version, program, card_id, generation, serial, sealed, wrapped, b"")
+        for digest, ((_, _, _, card_id, generation, serial, sealed, wrapped, _), _) in zip(digests, good, strict=True)
+    ]
+    return Made(snapshot.tagger.tag_many(CODE, new), refused, reason)
