@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from vault.cli.failure import NEXT_STEPS, UsageProblem, describe, guarded
+from vault.cli.failure import NEXT_BY_REASON, NEXT_STEPS, UsageProblem, describe, guarded
 from vault.errors import InvalidInput, PermissionDenied, Unavailable
 
 
@@ -24,6 +24,11 @@ def raising(error: BaseException) -> Callable[[argparse.Namespace], int]:
             PermissionDenied("the caller may not do this"),
             1,
             "cardvault: the caller may not do this (PERMISSION_DENIED); " + NEXT_STEPS[PermissionDenied] + "\n",
+        ),
+        (
+            PermissionDenied("the caller is blocked", reason="PRINCIPAL_BLOCKED"),
+            1,
+            f"cardvault: the caller is blocked (PRINCIPAL_BLOCKED); {NEXT_BY_REASON['PRINCIPAL_BLOCKED']}\n",
         ),
         (
             InvalidInput("too long", reason="BOUNDS", field="cards[3].reference", metadata={"max": "100"}),

@@ -88,6 +88,8 @@ def test_an_incident_runs_from_opening_to_a_verified_report(  # noqa: PLR0915  i
     assert verdicts(vault, sold) == {"VERDICT_NOT_GOOD"}
     assert vault.ask("officer", "incident", "holds", "netcash")[0]["incident_id"] == incident
 
+    assert vault.ask("officer", "incident", "thaw", *of)["codes_replaced"] is False
+    assert "BEWARE" in vault.run("officer", "incident", "thaw", *of).stdout
     reissue = ("rotate", "reissue", "netcash", "--incident", incident, "--recipient", "printer")
     assert "job" not in vault.ask("officer", *reissue)
     job = vault.ask("officer", *reissue, "--apply", "--yes")["job"]
@@ -104,6 +106,7 @@ def test_an_incident_runs_from_opening_to_a_verified_report(  # noqa: PLR0915  i
 
     window = ("--proof", "serial", "--until", "2036-12-31")
     vault.ask("officer", "incident", "exchange", "open", *of, *window, "--apply", "--yes")
+    assert vault.ask("officer", "incident", "thaw", *of)["codes_replaced"] is True
     vault.ask("officer", "incident", "thaw", *of, "--apply", "--yes")
     by_serial = {entry["superseded_serial"]: entry["code"] for entry in renewed}
     assert verdicts(vault, [by_serial[serial] for serial in leak.serials[: CARDS // 2]]) == {"VERDICT_GOOD"}
@@ -154,14 +157,17 @@ def test_chosen_cards_are_added_from_files_and_found_codes_are_sealed(
     assert (told["chosen"]["cards"], told["chosen"]["added"]) == (31, 30)
     assert told["chosen"]["not_added"] == [{"position": 31, "outcome": "not_found"}]
     incident = told["incident"]["incident_id"]
-    found.write_text("\n".join([*leak.codes[25:40], "4929000000000009"]))
+    found.write_text("\n".join([*leak.codes[25:40], "4929000000000009", "hello", "hello"]))
     send = ("incident", "found", "netcash", incident, "--from", str(found))
     assert vault.run("officer", *send).returncode == 1
     found.chmod(0o600)
     assert vault.ask("officer", *send)["applied"] is False
+    refused = vault.run("officer", *send, "--serials-out", str(chosen), "--apply", "--yes")
+    assert (refused.returncode, "FILE_EXISTS" in refused.stderr) == (1, True)
+    assert vault.ask("officer", "incident", "show", "netcash", incident)["incident"]["card_count"] == "30"
     done = vault.run("officer", *send, "--serials-out", str(serials), "--apply", "--yes")
     assert done.returncode == 3, done.stderr
-    assert "15 are codes of netcash, 1 are not" in done.stdout
+    assert "15 are codes of netcash, 2 are not" in done.stdout
     assert not re.search(r"\d{16}", done.stdout + done.stderr)
     assert len(serials.read_text().split()) == 15
     triage = vault.ask("officer", "incident", "triage", "netcash", incident)

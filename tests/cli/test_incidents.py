@@ -49,3 +49,12 @@ def test_a_thawed_one_is_reported_and_closed_once_the_exchange_is_over() -> None
 
 def test_a_closed_one_is_reported() -> None:
     assert verbs(incident(Incident.STATE_CLOSED, thaw_time=THEN)) == ["incident report"]
+
+
+def test_what_is_said_to_be_next_is_not_refused() -> None:
+    opened = steps_of(incident(Incident.STATE_OPEN))
+    assert any(f"block PRINCIPAL --note WHY --program netcash --incident {ID} --apply" in step for step in opened)
+    done = RotationJob(job_id=JOB, program="netcash", incident_id=ID, state=RotationJob.STATE_DONE)
+    for leaked, proof in ((False, "serial"), (True, "purchase")):
+        frozen = incident(Incident.STATE_FROZEN, freeze_time=THEN, serials_leaked=leaked)
+        assert any(f"--proof {proof}" in step for step in steps_of(frozen, [done]))

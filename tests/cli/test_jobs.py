@@ -55,3 +55,9 @@ def test_the_vaults_own_job_has_a_dash_for_its_program() -> None:
     retag = job(RotationJob.STATE_RUNNING, RotationJob.KIND_RETAG)
     retag.program = ""
     assert steps_after(retag)[0].startswith(f"cardvault rotate watch - {JOB}")
+
+
+def test_another_reissue_gives_every_card_a_new_code_and_is_not_said_to_do_the_rest() -> None:
+    ended = RotationJob.STATE_CANCELLED
+    assert "once more" in steps_after(job(ended, RotationJob.KIND_REISSUE))[-1]
+    assert "passed over" in steps_after(job(ended, RotationJob.KIND_REWRAP))[-1]

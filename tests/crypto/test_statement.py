@@ -85,7 +85,8 @@ def test_another_spelling_of_the_payload_is_refused_even_when_it_is_signed(paylo
 
 
 def test_a_statement_signed_without_a_key_is_refused() -> None:
-    for algorithm, key in (("none", b""), ("HS256", PUBLIC)):
+    keys: list[tuple[str, Any]] = [("none", None), ("HS256", PUBLIC)]
+    for algorithm, key in keys:
         refused(jwt.encode(CLAIMS, key, algorithm, headers={"kid": "statement-3", "typ": "vault-report+jwt"}))
 
 

@@ -228,3 +228,15 @@ async def test_who_is_blocked_or_asks_for_what_is_not_there_gets_none(shop: Work
     call = desk.call("GetIncidentReport")._replace(principal="other")
     with pytest.raises(PermissionDenied):
         await desk.report.make(call, "netcash", incident.incident_id)
+
+
+async def test_a_missing_card_of_a_job_that_has_ended_is_no_report(shop: Workshop) -> None:
+    await shop.program()
+    desk = Desk(shop)
+    issued = list((await shop.issue(3, plan=ACTIVE)).codes)
+    incident = await desk.over([card.card_id for card in issued])
+    await reissued(shop, ReissueOrder(incident_id=incident.incident_id))
+    shop.database.delete("reissue", shop.database.rows("reissue")[1]["rowid"])
+    with pytest.raises(IntegrityFailure) as refused:
+        await _claims(desk, incident)
+    assert refused.value.reason == "REISSUE_MISSING"

@@ -127,6 +127,7 @@ async def test_jobs_that_run_together_end_whatever_is_killed_and_no_answer_is_wr
         for victim in ("jobs", "everything"):
             await _moved_on(officer, [reissue], [PROGRAM], RESUMED_SECONDS)
             await asyncio.sleep(dice.uniform(0.0, 0.1))
+            assert (await officer.job(reissue)).state == RUNNING
             await _kill(vault, victim)
             seconds = await _moved_on(officer, [reissue, rekey], [PROGRAM] * 2, RESUMED_SECONDS)
             print(f"killed {victim}: went on after {seconds:.1f} s")

@@ -1,7 +1,7 @@
 """``cardvault incident freeze``, ``thaw``, ``holds`` and ``release``."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vault.cli.applying import add_applying, command, finish, go_ahead, say, would
@@ -27,6 +27,7 @@ from vault.v1.incident_service_pb2 import (
     ReleaseHoldRequest,
     ThawIncidentRequest,
 )
+from vault.v1.resources_pb2 import RotationJob
 
 LIST: tuple[Column[Hold], ...] = (
     Column("hold", lambda hold: hold.hold_id),
@@ -90,7 +91,10 @@ async def _thaw(client: VaultClient, parsed: argparse.Namespace, output: Output)
         incident = (await client.call(client.incidents.ThawIncident, request(validate_only=True))).incident
         show_incident(output, incident)
         say(output, "would lift the freeze: current codes of active cards are good again, superseded ones are not")
-        return {"would": "thaw", "incident": plain_incident(incident)}
+        replaced = _replaced((await get_incident(client, parsed)).jobs)
+        if not replaced:
+            say(output, "BEWARE: no re-issue was done without errors; codes not replaced are good again")
+        return {"would": "thaw", "codes_replaced": replaced, "incident": plain_incident(incident)}
 
     if not await go_ahead(parsed, output, parsed.program, preview):
         return EXIT_DONE
@@ -98,6 +102,11 @@ async def _thaw(client: VaultClient, parsed: argparse.Namespace, output: Output)
     show_incident(output, incident)
     jobs = (await get_incident(client, parsed)).jobs
     return finish(output, {"incident": plain_incident(incident)}, steps_of(incident, jobs))
+
+
+def _replaced(jobs: Sequence[RotationJob]) -> bool:
+    """Tell whether a re-issue has gone through all that it was for."""
+    return any(job.state == RotationJob.STATE_DONE and not job.error_count for job in jobs)
 
 
 async def _holds(client: VaultClient, parsed: argparse.Namespace, output: Output) -> int:

@@ -91,10 +91,11 @@ def steps_of(incident: Incident, jobs: Sequence[RotationJob] = ()) -> list[str]:
     if _is_chosen(incident) and incident.state == Incident.STATE_OPEN and not incident.HasField("freeze_time"):
         steps.append(f"{of(incident, 'add', '--cards-from', 'FILE', '--apply')}  adds cards, `found` adds codes")
     if incident.state == Incident.STATE_OPEN and not incident.HasField("thaw_time"):
+        belonging = ("--program", incident.program, "--incident", incident.incident_id)
+        words = command("incident", "block", "PRINCIPAL", "--note", "WHY", *belonging, "--apply")
         steps += [
             f"{of(incident, 'triage')}  counts the cards by state and usage",
-            f"{command('incident', 'block', 'PRINCIPAL', '--note', 'WHY', *_belonging(incident), '--apply')}  cuts "
-            "off who leaked",
+            f"{words}  cuts off who leaked",
             f"{of(incident, 'freeze', '--apply')}  makes no code of it good, from the next answer on",
         ]
     return steps + _steps_to_end(incident, jobs)
@@ -122,10 +123,6 @@ def _steps_to_end(incident: Incident, jobs: Sequence[RotationJob]) -> list[str]:
             steps.append(f"{of(incident, 'exchange close', '--apply')}  ends the exchange, which closing waits for")
         steps.append(f"{of(incident, 'close', '--apply')}  closes it for good")
     return steps
-
-
-def _belonging(incident: Incident) -> tuple[str, ...]:
-    return "--program", incident.program, "--incident", incident.incident_id
 
 
 def _is_chosen(incident: Incident) -> bool:

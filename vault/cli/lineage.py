@@ -6,9 +6,10 @@
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from vault.cli.paging import LARGEST_PAGE
 from vault.cli.progress import progress_bar
@@ -35,18 +36,25 @@ async def save_lineage(client: VaultClient, jobs: Sequence[RotationJob], path: P
     """
     digest = hashlib.sha256()
     count, total = 0, sum(job.done_count for job in jobs)
-    with path.open("xb") as file, progress_bar("lineage", quiet=quiet) as report:
+    with _new(path) as file, progress_bar("lineage", quiet=quiet) as report:
+        async for cards in _pages(client, jobs):
+            lines = "".join(f"{card.superseded_serial},{card.serial}\n" for card in cards).encode("ascii")
+            file.write(lines)
+            digest.update(lines)
+            count += len(cards)
+            report(count, max(total, count))
+    return Lineage(count, digest.hexdigest())
+
+
+@contextmanager
+def _new(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file, and take it away where it was not filled: the same command can be given again then."""
+    with path.open("xb") as file:
         try:
-            async for cards in _pages(client, jobs):
-                lines = "".join(f"{card.superseded_serial},{card.serial}\n" for card in cards).encode("ascii")
-                file.write(lines)
-                digest.update(lines)
-                count += len(cards)
-                report(count, max(total, count))
-        except BaseException:  # so that the same command can be given again
+            yield file
+        except BaseException:
             path.unlink(missing_ok=True)
             raise
-    return Lineage(count, digest.hexdigest())
 
 
 async def _pages(client: VaultClient, jobs: Sequence[RotationJob]) -> AsyncIterator[Sequence[ReissuedCard]]:

@@ -125,7 +125,8 @@ async def _cancel(client: VaultClient, parsed: argparse.Namespace, output: Outpu
     request = CancelRotationJobRequest(program=own_or(parsed.program), job_id=parsed.job)
     job = (await client.call(client.rotation.CancelRotationJob, request)).job
     show_job(output, job)
-    return finish(output, {"job": plain_job(job)}, [f"{job_command('show', job)}  shows what it did", *steps_after(job)])
+    steps = [f"{job_command('show', job)}  shows what it did", *steps_after(job)]
+    return finish(output, {"job": plain_job(job)}, steps)
 
 
 def _preview(client: VaultClient, parsed: argparse.Namespace, output: Output, what: str) -> Any:

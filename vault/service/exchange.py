@@ -13,6 +13,9 @@
    or unsold code and one that was never issued are one answer and cost the same look-ups and one row written.
 5. A row that is not what the vault wrote gives nothing out; it is named in the log.
 
+Rows that are gone decide as if they had never been: whoever can delete rows of the database, and has code and proof,
+can have a code handed out again, or try more proofs. The audit log has every exchange.
+
 A contested claim takes a little longer than a wrong one, so who has code and proof may learn that somebody came
 first. What an exchanger says of a purchase is believed.
 """

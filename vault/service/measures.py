@@ -10,8 +10,8 @@ They are part of the catalogue, so whatever is answered obeys them as they are i
 4. Adding cards to a selection does not change the catalogue: ``card_count`` and ``revision`` of an incident
    here may be of some moments ago, everything else is as the transaction sees it.
 
-It does not notice an incident and its hold that are deleted or rolled back together; the audit log tells of
-those.
+It does not notice rows that are gone: an incident and its hold that are deleted, closed by hand or rolled back
+together, a block, the hold over a contested card. The audit log tells of each of those.
 """
 
 from collections.abc import Iterable, Mapping

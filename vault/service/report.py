@@ -2,7 +2,8 @@
 
 1. It is a statement of kind ``incident-report`` (see ``crypto.statement``), signed with the statement key:
    whoever has the public key verifies it without the vault.
-2. Every row that it tells of was verified: steps, blocks, jobs, re-issued cards, serials, uses.
+2. Every row that it tells of was verified: steps, blocks, jobs, re-issued cards, serials, uses. Steps and
+   re-issued cards of jobs that have ended are counted too, so those that were deleted are noticed.
 3. Of the lineage from old serials to new ones it holds the number of entries and the SHA-256 over the lines
    ``old,new`` (ASCII, each ended by a line feed): jobs oldest first, the cards of a job by card id, as
    ListReissuedCards answers them. So the lineage itself, however long, can be kept beside it and checked.
@@ -32,6 +33,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from vault.crypto.statement import sign_statement
+from vault.errors import IntegrityFailure
 from vault.model.incident_rows import IncidentRow
 from vault.model.shape import SHAPES
 from vault.model.states import (
@@ -95,11 +97,11 @@ class Report:
             IntegrityFailure: A row is not what the vault wrote, or is missing.
         """
 
-        def begin(tx: Transaction) -> tuple[IncidentRow, list[bytes]]:
+        def begin(tx: Transaction) -> tuple[IncidentRow, list[JobView]]:
             scope = self._recorder.scope(tx)
             scope.snapshot.check_principal(call.principal, program)
             row = incident_of(scope, program, incident_id)
-            return row, [job.row.job_id for job in jobs_of(scope, row) if job.row.kind == JobKind.REISSUE]
+            return row, [job for job in jobs_of(scope, row) if job.row.kind == JobKind.REISSUE]
 
         row, jobs = await self._recorder.store.read(begin)
         counts = await count_incident(self._triage, row)
@@ -112,18 +114,21 @@ class Report:
 
         return await self._recorder.record(work, call)
 
-    async def _lineage(self, program: str, jobs: list[bytes]) -> _Lineage:
+    async def _lineage(self, program: str, jobs: list[JobView]) -> _Lineage:
         digest = hashlib.sha256()
         entries = uses = 0
         used: set[bytes] = set()
-        for job_id in jobs:
-            after = b""
-            while (piece := await self._recorder.store.read(partial(self._piece, job_id, program, after))).lines:
+        for job in jobs:
+            after, expected = b"", entries + job.row.done_count
+            look = partial(self._piece, job.row.job_id, program)
+            while (piece := await self._recorder.store.read(partial(look, after))).lines:
                 digest.update("".join(piece.lines).encode("ascii"))
                 entries += len(piece.lines)
                 uses += piece.uses
                 used |= piece.used_cards
                 after = piece.last_id
+            if job.ended and entries != expected:
+                raise IntegrityFailure("rows of re-issued cards are missing", reason="REISSUE_MISSING")
         return _Lineage(entries, digest.hexdigest(), uses, len(used))
 
     def _piece(self, job_id: bytes, program: str, after: bytes, tx: Transaction) -> _Piece:

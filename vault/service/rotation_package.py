@@ -7,6 +7,9 @@
 3. An export's event is durable before its first byte leaves; its manifest is durable before it is answered.
 4. Rows are counted against the job's own count, so one that was deleted is noticed before a byte leaves.
 
+A package's own row that was deleted is not noticed: the next export makes another package of the same codes, for the
+same recipient, be the first one acknowledged or not.
+
 Holds do not stand in its way: codes are replaced while an incident is frozen, and good nowhere until the thaw.
 """
 
