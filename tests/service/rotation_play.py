@@ -199,7 +199,7 @@ class Play:
         serials = {(row["card_id"], row["generation"]): row["serial"] for row in database.rows("serial")}
         behind = [card for card in model.cards.values() if card.generation < rows[card.card_id]["generation"]]
         opened = await plaintexts(self._shop) if behind else {}
-        codes = {(place.owner, place.count): code for place, code in opened.items() if place.table == "code"}
+        codes = {(place.card_id, place.generation): code for place, code in opened.items() if place.table == "code"}
         for card in behind:
             for generation in range(card.generation + 1, rows[card.card_id]["generation"] + 1):
                 which = card.card_id, generation

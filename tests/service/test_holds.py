@@ -116,6 +116,14 @@ async def test_an_edited_incident_stops_the_whole_catalogue(shop: Workshop) -> N
     assert await _refused(shop, code) == "ROW_TAG"
 
 
+async def test_an_incident_closed_by_hand_does_not_lift_its_freeze(shop: Workshop) -> None:
+    _, code = await _frozen(shop)
+    (incident,), (hold,) = shop.database.rows("incident"), shop.database.rows("hold")
+    shop.database.put("incident", incident["rowid"], state=IncidentState.CLOSED)
+    shop.database.delete("hold", hold["rowid"])
+    assert await _refused(shop, code) == "ROW_TAG"
+
+
 @pytest.mark.parametrize("table", ["incident", "hold"])
 async def test_a_row_put_back_as_it_was_at_an_earlier_freeze_stops_the_whole_catalogue(
     shop: Workshop, table: str

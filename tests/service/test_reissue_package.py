@@ -129,7 +129,7 @@ async def test_an_acknowledged_package_is_gone(shop: Workshop) -> None:
     assert refused.value.reason == "PACKAGE_ACKNOWLEDGED"
 
 
-async def test_only_a_reissue_that_is_done_and_names_a_recipient_has_a_package(shop: Workshop) -> None:
+async def test_only_a_reissue_that_has_ended_and_names_a_recipient_has_a_package(shop: Workshop) -> None:
     await shop.program()
     await shop.issue()
     nobody = await reissued(shop)
@@ -138,6 +138,17 @@ async def test_only_a_reissue_that_is_done_and_names_a_recipient_has_a_package(s
         with pytest.raises(FailedPrecondition) as refused:
             await _package(shop, job_id)
         assert refused.value.reason == reason
+
+
+async def test_a_cancelled_reissue_has_a_package_of_the_codes_that_it_made(shop: Workshop) -> None:
+    await shop.program()
+    await shop.issue(200)
+    job_id = (await create(shop, TO_PRINTER)).job.row.job_id
+    await shop.work(lambda: shop.database.count("reissue") >= 20)
+    view = await shop.rotation.cancel(shop.call(request_id=uuid4()), "netcash", job_id)
+    assert view.row.done_count < 200
+    package = await _package(shop, job_id)
+    assert package.manifest.entries == view.row.done_count == len(shop.entries(package.data))
 
 
 async def test_a_row_that_was_deleted_is_missed_before_a_byte_leaves(shop: Workshop) -> None:

@@ -108,6 +108,7 @@ def steps_after(job: RotationJob) -> list[str]:
         case _:
             return [
                 "what is done stays done; `cardvault audit list` and the vault's log say why it ended",
+                *_export(job),
                 _start_another(job),
             ]
 
@@ -116,6 +117,12 @@ def _start_another(job: RotationJob) -> str:
     if job.kind == RotationJob.KIND_REISSUE:
         return "start another: it gives every card a new code once more, those of this job too"
     return "start another for the rest: a row that is done already is passed over"
+
+
+def _export(job: RotationJob) -> list[str]:
+    if not job.recipient or not job.done_count or job.HasField("acknowledge_time"):
+        return []
+    return [f"{job_command('export', job, '--out', 'FILE')}  saves the package of new codes for {job.recipient}"]
 
 
 def _after_done(job: RotationJob) -> list[str]:
@@ -129,9 +136,7 @@ def _after_done(job: RotationJob) -> list[str]:
         if job.incident_id:
             steps.append(f"{command('incident', 'show', job.program, job.incident_id)}  says what is next")
         steps.append(f"{job_command('lineage', job, '--out', 'FILE')}  lists old and new serials")
-        steps.append(
-            f"{job_command('export', job, '--out', 'FILE')}  saves the package of new codes, if it has a recipient"
-        )
+        steps += _export(job)
     else:
         words = ("keys", "list", *(("--program", job.program) if job.program else ()), "--count-rows")
         steps.append(f"{command(*words)}  shows that no row names the old version; then it can be destroyed")

@@ -47,13 +47,24 @@ class Runner:
         kinds: Mapping[JobKind, Kind],
         random: Callable[[int], bytes],
         seconds: Callable[[], float] = time.monotonic,
+        least_box_seconds: float = 0.0,
     ) -> None:
-        """Work the given kinds; ``seconds`` is a clock that only moves forward."""
+        """Work the given kinds.
+
+        Args:
+            recorder: What runs the chunks.
+            kinds: Who does each kind of job.
+            random: Random bytes.
+            seconds: A clock that only moves forward.
+            least_box_seconds: How long a chunk's transaction may take whatever its kind: more than the kinds ask for
+                where nobody has to wait for a transaction that writes.
+        """
         self._recorder = recorder
         self._kinds = kinds
         self._random = random
         self._owner = random(16)
         self._seconds = seconds
+        self._least_box_seconds = least_box_seconds
         self._limits: dict[int, int] = {}
         self._begun = b""
 
@@ -128,10 +139,10 @@ class Runner:
 
         None when the job is no longer this lane's, no longer running, or not where this lane saw it.
         """
-        began, full = 0.0, True
+        took, full = 0.0, True
 
         def work(scope: Scope) -> Recorded[JobRow | None]:
-            nonlocal began, full
+            nonlocal took, full
             began = self._seconds()
             held = self._held(scope, job)
             # A job that was paused may have been given more cards before its first chunk.
@@ -141,10 +152,12 @@ class Runner:
             full = chunk.full
             after = scope.snapshot.tagger.tagged(SHAPES["job"], _after(held, chunk, scope.now_ms))
             scope.tx.jobs.update(after)
+            took = self._seconds() - began
             return Recorded(after, _event(job)._replace(items=chunk.items))
 
         after = await self._recorder.record(work)
-        self._adapt(job.kind, box_seconds / max(self._seconds() - began, 1e-6), full=full)
+        # What the disk takes is nearly the same for every size, so it is left out: on a slow disk chunks would only shrink.
+        self._adapt(job.kind, max(box_seconds, self._least_box_seconds) / max(took, 1e-6), full=full)
         if after is not None and after.state == JobState.DONE:
             _log.info("job_done", job=job.job_id.hex(), kind=JobKind(job.kind).name)
         return after

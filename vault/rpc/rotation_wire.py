@@ -77,6 +77,8 @@ def job(view: JobView) -> res.RotationJob:
         create_time=wire.timestamp(row.created_ms),
         finish_time=wire.timestamp(row.finished_ms),
         manifest=_manifest(view.package),
+        recipient=view.spec.recipient,
+        acknowledge_time=wire.timestamp(None if view.package is None else view.package.acknowledged_ms),
     )
 
 

@@ -27,12 +27,12 @@ from vault.formats.v1.request_result_pb2 import RequestResult
 from vault.model.incident_rows import PackageRow, ReissueRow
 from vault.model.rows import JobRow
 from vault.model.shape import SHAPES
-from vault.model.states import CardState, JobState
+from vault.model.states import CardState
 from vault.policy.call import Call
 from vault.secret import Secret
 from vault.service.budget import WrapBudget
 from vault.service.delivery import OpenedCode, entry, open_codes, recipient_of
-from vault.service.jobview import JobView, job_event, refuse_state, view_of
+from vault.service.jobview import UNFINISHED, JobView, job_event, refuse_state, view_of
 from vault.service.lineage import reissue_of, reissue_rows, serials_of
 from vault.service.packing import Contents, Manifest, check_offset, pack
 from vault.service.preparation import until_fresh
@@ -206,7 +206,7 @@ def _package_of(scope: Scope, program: str, job_id: bytes) -> tuple[JobRow, Pack
     job = reissue_of(scope, program, job_id)
     if not JobSpec.FromString(job.spec or b"").recipient:
         raise FailedPrecondition("the job names no recipient", reason="NO_RECIPIENT", field="job_id")
-    if job.state != JobState.DONE:
+    if job.state in UNFINISHED:  # one that was cancelled or failed has a package of the codes it did make
         raise refuse_state(job)
     package = scope.tx.reissues.package(job_id)
     if package is not None:

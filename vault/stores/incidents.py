@@ -45,8 +45,8 @@ class IncidentRecords(Protocol):
     def page(self, program: str, before: tuple[int, bytes] | None, limit: int) -> list[IncidentRow]:
         """Return up to ``limit`` incidents, newest first, that come after ``before``, a (created_ms, incident_id)."""
 
-    def not_closed(self) -> list[IncidentRow]:
-        """Return every incident of every program that is not closed, by id."""
+    def all(self) -> list[IncidentRow]:
+        """Return every incident of every program, by id; the caller tells those that are closed by verified rows."""
 
     def add_step(self, row: IncidentStepRow) -> None:
         """Write a step; raise ``AlreadyExists`` if its number is taken."""

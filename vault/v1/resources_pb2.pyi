@@ -899,6 +899,8 @@ class RotationJob(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     FINISH_TIME_FIELD_NUMBER: _builtins.int
     MANIFEST_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGE_TIME_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """The job's id, a UUID."""
     program: _builtins.str
@@ -927,6 +929,8 @@ class RotationJob(_message.Message):
     """Reason of the last error, as in google.rpc.ErrorInfo; empty when there was none."""
     phase: _builtins.str
     """What it is at: one word, such as `fill`, `prove`, `clear`; empty for a job of one phase."""
+    recipient: _builtins.str
+    """The recipient of the package; empty when there is no package."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
@@ -938,6 +942,10 @@ class RotationJob(_message.Message):
     @_builtins.property
     def manifest(self) -> Global___Manifest:
         """The package of new codes; absent unless the job re-issues to a recipient and has ended."""
+
+    @_builtins.property
+    def acknowledge_time(self) -> _timestamp_pb2.Timestamp:
+        """When the package was acknowledged; absent until then. It cannot be exported any more."""
 
     def __init__(
         self,
@@ -959,10 +967,12 @@ class RotationJob(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         finish_time: _timestamp_pb2.Timestamp | None = ...,
         manifest: Global___Manifest | None = ...,
+        recipient: _builtins.str = ...,
+        acknowledge_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "finish_time", b"finish_time", "manifest", b"manifest"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "finish_time", b"finish_time", "manifest", b"manifest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "done_count", b"done_count", "error_count", b"error_count", "finish_time", b"finish_time", "incident_id", b"incident_id", "job_id", b"job_id", "kind", b"kind", "last_error", b"last_error", "manifest", b"manifest", "phase", b"phase", "principal", b"principal", "program", b"program", "seen_count", b"seen_count", "skipped_count", b"skipped_count", "state", b"state", "total_count", b"total_count", "withdrawn_count", b"withdrawn_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledge_time", b"acknowledge_time", "create_time", b"create_time", "done_count", b"done_count", "error_count", b"error_count", "finish_time", b"finish_time", "incident_id", b"incident_id", "job_id", b"job_id", "kind", b"kind", "last_error", b"last_error", "manifest", b"manifest", "phase", b"phase", "principal", b"principal", "program", b"program", "recipient", b"recipient", "seen_count", b"seen_count", "skipped_count", b"skipped_count", "state", b"state", "total_count", b"total_count", "withdrawn_count", b"withdrawn_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

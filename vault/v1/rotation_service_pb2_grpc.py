@@ -168,7 +168,7 @@ class RotationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportRotationPackage(self, request, context):
-        """Answers a finished re-issue's new codes as a package sealed to the job's recipient. The bytes are the same every time until they are acknowledged.
+        """Answers an ended re-issue's new codes as a package sealed to the job's recipient. The bytes are the same every time until they are acknowledged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,7 +50,7 @@ class RotationServiceStub:
     CancelRotationJob: _grpc.UnaryUnaryMultiCallable[_rotation_service_pb2.CancelRotationJobRequest, _rotation_service_pb2.CancelRotationJobResponse]
     """Ends a job for good; what it has done stays done."""
     ExportRotationPackage: _grpc.UnaryStreamMultiCallable[_rotation_service_pb2.ExportRotationPackageRequest, _rotation_service_pb2.ExportRotationPackageResponse]
-    """Answers a finished re-issue's new codes as a package sealed to the job's recipient. The bytes are the same every time until they are acknowledged."""
+    """Answers an ended re-issue's new codes as a package sealed to the job's recipient. The bytes are the same every time until they are acknowledged."""
     AcknowledgeRotationPackage: _grpc.UnaryUnaryMultiCallable[_rotation_service_pb2.AcknowledgeRotationPackageRequest, _rotation_service_pb2.AcknowledgeRotationPackageResponse]
     """Takes down that the recipient holds the package, and forgets the package's key."""
     ListReissuedCards: _grpc.UnaryUnaryMultiCallable[_rotation_service_pb2.ListReissuedCardsRequest, _rotation_service_pb2.ListReissuedCardsResponse]
@@ -84,7 +84,7 @@ class RotationServiceAsyncStub(RotationServiceStub):
     CancelRotationJob: _aio.UnaryUnaryMultiCallable[_rotation_service_pb2.CancelRotationJobRequest, _rotation_service_pb2.CancelRotationJobResponse]  # type: ignore[assignment]
     """Ends a job for good; what it has done stays done."""
     ExportRotationPackage: _aio.UnaryStreamMultiCallable[_rotation_service_pb2.ExportRotationPackageRequest, _rotation_service_pb2.ExportRotationPackageResponse]  # type: ignore[assignment]
-    """Answers a finished re-issue's new codes as a package sealed to the job's recipient. The bytes are the same every time until they are acknowledged."""
+    """Answers an ended re-issue's new codes as a package sealed to the job's recipient. The bytes are the same every time until they are acknowledged."""
     AcknowledgeRotationPackage: _aio.UnaryUnaryMultiCallable[_rotation_service_pb2.AcknowledgeRotationPackageRequest, _rotation_service_pb2.AcknowledgeRotationPackageResponse]  # type: ignore[assignment]
     """Takes down that the recipient holds the package, and forgets the package's key."""
     ListReissuedCards: _aio.UnaryUnaryMultiCallable[_rotation_service_pb2.ListReissuedCardsRequest, _rotation_service_pb2.ListReissuedCardsResponse]  # type: ignore[assignment]
@@ -169,7 +169,7 @@ class RotationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rotation_service_pb2.ExportRotationPackageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_rotation_service_pb2.ExportRotationPackageResponse], _abc.AsyncIterator[_rotation_service_pb2.ExportRotationPackageResponse]]:
-        """Answers a finished re-issue's new codes as a package sealed to the job's recipient. The bytes are the same every time until they are acknowledged."""
+        """Answers an ended re-issue's new codes as a package sealed to the job's recipient. The bytes are the same every time until they are acknowledged."""
 
     @_abc_1.abstractmethod
     def AcknowledgeRotationPackage(

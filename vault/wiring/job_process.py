@@ -30,6 +30,13 @@ from vault.wiring.parts import Parts, assemble, clock_ms, open_custody, open_sto
 LANES = 4
 """Jobs worked at the same time."""
 
+LEAST_BOX_SECONDS = {"sqlite": 0.0, "postgres": 0.05}
+"""How long a chunk may take on each kind of store: PostgreSQL's writers do not queue, so larger ones keep nobody waiting.
+
+Of 12, 50, 100 and 200 ms there (2026-11-23), 50 re-issued 1.5 times what 12 did, with validations no later; more gained
+nothing, and validations were later.
+"""
+
 _log = log.get(__name__)
 _KILL_SECONDS = 5.0
 
@@ -79,7 +86,13 @@ async def _work(config: Config) -> None:
         sweeper = Sweeper(store, clock_ms, config.limits.request_hours)
         async with asyncio.TaskGroup() as group:
             for _ in range(LANES):
-                group.create_task(Runner(parts.recorder, kinds(parts), parts.random).run(stop))
+                runner = Runner(
+                    parts.recorder,
+                    kinds(parts),
+                    parts.random,
+                    least_box_seconds=LEAST_BOX_SECONDS[config.store.kind],
+                )
+                group.create_task(runner.run(stop))
             group.create_task(sweeper.run(stop))
             spare_collections()
             report_ready()

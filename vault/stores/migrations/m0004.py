@@ -158,8 +158,6 @@ _SQLITE = (
     # ListRotationJobs and ListIncidents, newest first.
     "CREATE INDEX job_created ON job (program, created_ms, job_id)",
     "CREATE INDEX incident_created ON incident (program, created_ms, incident_id)",
-    # Read with every new catalogue: the incidents that are not closed.
-    "CREATE INDEX incident_open ON incident (incident_id) WHERE state <> 3",
     # ListHolds, and what a report counts.
     "CREATE INDEX hold_program ON hold (program, hold_id)",
     # Read with every new catalogue: what has changed, without the megabytes that precede a tag in its row.
@@ -319,8 +317,6 @@ _POSTGRES = (
     # ListRotationJobs and ListIncidents, newest first.
     "CREATE INDEX job_created ON job (program, created_ms, job_id)",
     "CREATE INDEX incident_created ON incident (program, created_ms, incident_id)",
-    # Read with every new catalogue: the incidents that are not closed.
-    "CREATE INDEX incident_open ON incident (incident_id) WHERE state <> 3",
     # ListHolds, and what a report counts.
     "CREATE INDEX hold_program ON hold (program, hold_id)",
     "CREATE INDEX exchange_incident ON exchange (incident_id)",

@@ -28,10 +28,9 @@ class PostgresIncidents:
         """Return up to ``limit`` incidents after ``before``, a (created_ms, incident_id), newest first."""
         return self._table.newest(program, before, limit)
 
-    def not_closed(self) -> list[IncidentRow]:
-        """Return every incident of every program that is not closed, by id."""
-        # The literal 3 is IncidentState.CLOSED: the index of open incidents is used where the statement says so.
-        return self._table.rows("WHERE state <> 3 ORDER BY incident_id")
+    def all(self) -> list[IncidentRow]:
+        """Return every incident of every program, by id."""
+        return self._table.rows("ORDER BY incident_id")
 
     def add_step(self, row: IncidentStepRow) -> None:
         """Write a step; raise ``AlreadyExists`` if its number is taken."""
