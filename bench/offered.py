@@ -27,6 +27,7 @@ from vault.client.channel import VaultClient, connect
 CALL_SECONDS = 30.0
 """Deadline of one call, and of connecting."""
 
+
 class Offer(NamedTuple):
     """What a client process is to do: calls a second over its connections, ``wait_seconds`` after it was told to."""
 

@@ -119,4 +119,3 @@ def _sorted(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 def _id(job_id: str) -> bytes:
     return bytes.fromhex(job_id.replace("-", ""))
-

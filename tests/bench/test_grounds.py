@@ -42,7 +42,7 @@ def test_a_vault_on_postgres_gets_a_durable_database_of_its_own(configuration: P
         bare = ground.bare_command(spool, tmp_path)
         check_schema(Address(bare[-1]), "9.9.9")
         done = subprocess.run(bare, check=True, capture_output=True)
-        assert json.loads(done.stdout) == {"cards": 0, "seconds": 0.0}
+        assert json.loads(done.stdout) == {"count": 0, "seconds": 0.0}
         for name in ("fsync", "synchronous_commit", "full_page_writes"):
             assert ground.cluster.execute(f"SHOW {name}") == [("on",)]
         ground.leave(configuration)

@@ -1,7 +1,7 @@
-"""Processes that work jobs until they are killed: forked from one that has imported everything, so they cost little.
+"""Processes that work jobs until they are killed, each forked from one that has imported everything already.
 
-Each is a process of its own over a real store, and dies of SIGKILL just before a call to the store that is chosen
-beforehand; what it was about to write, and every lock that it held, is left to the database and the system.
+Each is a process of its own over a real store, and dies of SIGKILL just before a call to the store that is
+chosen beforehand; what it was about to write, and every lock that it held, is left to the database and the system.
 """
 
 import asyncio

@@ -31,7 +31,8 @@ async def _issue_batch(shop: Workshop) -> None:
 
 async def _close_batch(shop: Workshop) -> None:
     view = await shop.issued_batch(60)
-    await shop.batches.withdraw(shop.call(request_id=uuid4()), "netcash", view.row.batch_id, etag="", validate_only=False)
+    call = shop.call(request_id=uuid4())
+    await shop.batches.withdraw(call, "netcash", view.row.batch_id, etag="", validate_only=False)
 
 
 def _move(kind: JobKind) -> Begin:
@@ -122,6 +123,5 @@ async def test_each_process_dies_some_calls_to_the_store_later_and_the_last_one_
         vault.left_behind()
         if deaths % 5 == 0:
             await vault.check(kind)
-    print(kind.name, deaths)
     assert deaths >= 8
     await vault.check_done(kind)

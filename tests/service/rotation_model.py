@@ -1,6 +1,6 @@
 """A program of cards as a plain model has it, and what the model says that each act does to it.
 
-The model knows nothing of keys, digests, rows or tags: a card is its codes, its state, and who gave it each code.
+The model knows nothing of keys, digests, rows or tags: a card is its codes, its state, and who gave it each.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ SAME_ROWS = {JobKind.REKEY, JobKind.REWRAP, JobKind.REENCRYPT}
 
 @dataclass
 class Code:
-    """A code, its serial, and the incident for which its card, in some state then, was given it; None for none."""
+    """A code, its serial, and the incident for which its card was given it, in which state; None for none."""
 
     digits: bytes
     serial: str

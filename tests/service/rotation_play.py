@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from tests.jobs.keymoves import plaintexts
 from tests.service.exchanging import Claimant, ExchangeDesk
 from tests.service.rotation_model import Card, Code, Incident, Job, Model
@@ -70,7 +72,7 @@ class Play:
         self._turn = 0
 
     async def act(self, name: str, *choices: Any) -> None:
-        """Do one thing, as whichever process's turn it is, and check every answer afterwards by another one."""
+        """Do one thing, by the process whose turn it is, and check every answer afterwards by another one."""
         self._turn += 1
         self._shop.clock.advance(1)
         await getattr(self, f"_{name}")(self._processes[self._turn % len(self._processes)], *choices)
@@ -130,32 +132,30 @@ class Play:
     async def _reissue(self, shop: Workshop, place: int | None, unsold: Unsold) -> None:
         incident_id = None if place is None else self._incident(place)
         order = ReissueOrder(incident_id=incident_id or b"", unsold=unsold)
-        await self._start(shop, RotationOrder(JobKind.REISSUE, "netcash", order), Job(JobKind.REISSUE, incident_id, unsold))
+        job = Job(JobKind.REISSUE, incident_id, unsold)
+        await self._start(shop, RotationOrder(JobKind.REISSUE, "netcash", order), job)
 
     async def _move(self, shop: Workshop, kind: JobKind) -> None:
         await self._start(shop, RotationOrder(kind, "" if kind == JobKind.RETAG else "netcash"), Job(kind))
 
     async def _start(self, shop: Workshop, order: RotationOrder, job: Job) -> None:
-        refused = self.model.collides(job)
-        try:
-            created = await shop.rotation.create(shop.call(request_id=uuid4()), order, validate_only=False)
-        except FailedPrecondition as error:
-            assert (refused, error.reason) == (True, "JOB_RUNNING")
-            return
-        assert not refused
-        self.model.start(created.job.row.job_id, job)
+        create = shop.rotation.create(shop.call(request_id=uuid4()), order, validate_only=False)
+        if self.model.collides(job):
+            with pytest.raises(FailedPrecondition, match="a job that does the same is running"):
+                await create
+        else:
+            self.model.start((await create).job.row.job_id, job)
 
     async def _renew(self, shop: Workshop, place: int) -> None:
         (card,) = self.model.picked([place])
         request = CardRequest("netcash", Selector(card.card_id), Delivery(), "lost")
-        renews = self.model.renews(card)
-        try:
-            (new,) = (await shop.card_reissue.reissue(shop.call(request_id=uuid4()), request)).codes
-        except FailedPrecondition:
-            assert not renews
-            return
-        assert renews
-        card.codes.append(Code(new.code.expose(), new.serial))
+        renew = shop.card_reissue.reissue(shop.call(request_id=uuid4()), request)
+        if self.model.renews(card):
+            (new,) = (await renew).codes
+            card.codes.append(Code(new.code.expose(), new.serial))
+        else:
+            with pytest.raises(FailedPrecondition, match=r"closed|on hold"):
+                await renew
 
     async def _exchange(self, shop: Workshop, place: int, back: int, claimant: int, right: bool) -> None:
         (card,) = self.model.picked([place])

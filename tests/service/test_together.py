@@ -17,9 +17,11 @@ from tests.service.orders import create
 from tests.workshop import Workshop, workshop
 from vault.errors import FailedPrecondition
 from vault.model.states import CardState, IncidentScope, IncidentState, JobKind, JobState
-from vault.service import incidents, rotation
 from vault.service.issue import CardPlan
 from vault.service.joborder import ReissueOrder, RotationOrder
+from vault.service.jobstart import check_alone
+from vault.service.naming import MOVED_BY
+from vault.service.timeline import jobs_of
 from vault.stores.postgres import Address
 
 PROCESSES = 3
@@ -34,7 +36,7 @@ async def shops(tmp_path: Path, shop_address: Address | None) -> AsyncIterator[l
         yield [await stack.enter_async_context(workshop(tmp_path, address=shop_address)) for _ in range(PROCESSES)]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in JobKind if kind not in (JobKind.ISSUE_BATCH, JobKind.CLOSE_BATCH)])
+@pytest.mark.parametrize("kind", [JobKind.REISSUE, *MOVED_BY])
 async def test_a_job_started_by_several_processes_with_one_request_id_is_one_job(
     shops: list[Workshop], kind: JobKind
 ) -> None:
@@ -58,7 +60,7 @@ async def test_a_job_started_by_several_processes_with_one_request_id_is_one_job
 
 
 class Meeting:
-    """Has one transaction wait, between what it read and what it writes, until the other's is over, or cannot be."""
+    """Has one transaction wait, after it read and before it writes, until the other's is over, or cannot be."""
 
     def __init__(self) -> None:
         self.arrived = threading.Event()
@@ -84,9 +86,9 @@ async def test_an_incident_is_closed_or_its_reissue_begins_but_never_both(
     closing, creating, _ = shops
     meeting = Meeting()
     if slow == "close":
-        monkeypatch.setattr(incidents, "jobs_of", meeting.after(incidents.jobs_of))
+        monkeypatch.setattr("vault.service.incidents.jobs_of", meeting.after(jobs_of))
     else:
-        monkeypatch.setattr(rotation, "check_alone", meeting.after(rotation.check_alone))
+        monkeypatch.setattr("vault.service.rotation.check_alone", meeting.after(check_alone))
     await closing.program()
     await closing.issue(3, plan=SOLD)
     desk = Desk(closing)

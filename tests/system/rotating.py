@@ -1,4 +1,4 @@
-"""What tests of rotation by real processes share: an officer's calls, shops that know every answer, a look inside."""
+"""For tests of rotation by real processes: an officer's calls, shops that know every answer, a look inside."""
 
 import asyncio
 import random
@@ -59,8 +59,8 @@ class Officer:
         await self._client.call(self._incidents.ThawIncident, request)
 
     async def reissue(self, incident_id: str, rest_seconds: int, request_id: str = "") -> str:
-        """Start a re-issue of an incident's cards, or of the whole program where it is empty; return the job's id."""
-        work = rotation.Reissue(incident_id=incident_id) if incident_id else rotation.Reissue(whole_program=True)
+        """Start a re-issue of an incident's cards, and return the job's id."""
+        work = rotation.Reissue(incident_id=incident_id)
         request = rotation.CreateRotationJobRequest(program=PROGRAM, request_id=request_id, reissue=work)
         return await self._start(request, rest_seconds)
 

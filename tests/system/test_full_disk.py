@@ -1,4 +1,4 @@
-"""A disk that is full while cards are re-issued: the vault stays up and says so, and goes on once there is room."""
+"""A disk that is full while cards are re-issued: the vault stays up, says so, and goes on when there is room."""
 
 import asyncio
 import os

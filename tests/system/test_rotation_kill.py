@@ -1,4 +1,4 @@
-"""A re-issue, a re-key and a batch's issuance by real processes that are killed, with codes validated all the time."""
+"""A re-issue, a re-key and a batch's issuance by real processes that are killed, while codes are validated."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ RESUMED_SECONDS = 20.0
 
 
 class Case(NamedTuple):
-    """A running vault with known codes, leaked and other ones, an incident over those that leaked, and an officer."""
+    """A running vault with known codes, some of them leaked, an incident over those, and who works with it."""
 
     vault: Running
     leaked: Sequence[str]
@@ -50,7 +50,7 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     vault = Running(tmp_path / "vault", dsn=dsn)
     tell_details(vault)
     async with AsyncExitStack() as stack:
-        stack.callback(lambda: vault.process and vault.kill())
+        stack.callback(_end, vault)
         vault.start()
         await create_program(vault)
         operator = await stack.enter_async_context(vault.client("operator"))
@@ -65,6 +65,11 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         issuer = await stack.enter_async_context(vault.client("issuer", 60.0))
         shop = Shop(vault, [code for _, code in sold], [code for _, code in leaked])
         yield Case(vault, [card for card, _ in leaked], incident_id, officer, issuer, shop)
+
+
+def _end(vault: Running) -> None:
+    if vault.process is not None:
+        vault.kill()
 
 
 async def _kill(vault: Running, victim: str) -> None:
@@ -136,8 +141,9 @@ async def test_jobs_that_run_together_end_whatever_is_killed_and_no_answer_is_wr
         shop.frozen = False
         for job_id in (reissue, rekey):
             await _ended(officer, job_id)
-        while (await test_kill.batch_of(case.issuer, batch_id)).state != resources.Batch.STATE_READY:
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(DONE_SECONDS):
+            while (await test_kill.batch_of(case.issuer, batch_id)).state != resources.Batch.STATE_READY:  # noqa: ASYNC110  no event tells
+                await asyncio.sleep(0.05)
     assert await officer.reissue(case.incident_id, 0, request_id) == reissue
     async with _stopped(case) as inside:
         codes = await check_whole(inside)

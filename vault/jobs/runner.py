@@ -156,7 +156,7 @@ class Runner:
             return Recorded(after, _event(job)._replace(items=chunk.items))
 
         after = await self._recorder.record(work)
-        # What the disk takes is nearly the same for every size, so it is left out: on a slow disk chunks would only shrink.
+        # The commit takes nearly the same for every size, so it is left out: on a slow disk chunks would only shrink.
         self._adapt(job.kind, max(box_seconds, self._least_box_seconds) / max(took, 1e-6), full=full)
         if after is not None and after.state == JobState.DONE:
             _log.info("job_done", job=job.job_id.hex(), kind=JobKind(job.kind).name)

@@ -31,10 +31,10 @@ LANES = 4
 """Jobs worked at the same time."""
 
 LEAST_BOX_SECONDS = {"sqlite": 0.0, "postgres": 0.05}
-"""How long a chunk may take on each kind of store: PostgreSQL's writers do not queue, so larger ones keep nobody waiting.
+"""How long a chunk may take on each kind of store: PostgreSQL's writers do not queue, so nobody waits for large ones.
 
-Of 12, 50, 100 and 200 ms there (2026-11-23), 50 re-issued 1.5 times what 12 did, with validations no later; more gained
-nothing, and validations were later.
+Of 12, 50, 100 and 200 ms there (2026-11-23), 50 re-issued 1.5 times what 12 did with validations no later; longer
+ones gained nothing, and made validations late.
 """
 
 _log = log.get(__name__)
