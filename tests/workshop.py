@@ -24,42 +24,42 @@ from vault.model.states import CheckAlgorithm, JobState, KeyPurpose, Role
 from vault.policy.access import Grants
 from vault.policy.call import Call
 from vault.secret import Secret
-from vault.service.batches import Batches, BatchPlan, BatchView
+from vault.service.answering.judge import Judgement
+from vault.service.answering.public_keys import PublicKeys
+from vault.service.answering.redemption import Redemptions
+from vault.service.answering.superseded import SupersededUses
+from vault.service.answering.validation import Validation
 from vault.service.budget import WrapBudget
 from vault.service.cards import Cards
 from vault.service.catalogue import Catalogue
 from vault.service.change import Change, Changes, Order, Rule
-from vault.service.delivery import Delivered, Delivery
-from vault.service.destruction import Destruction
 from vault.service.events import EventFilter, Events
-from vault.service.exchange import Exchanges
-from vault.service.export import Export
-from vault.service.initialise import initialise
-from vault.service.issuance import Issuance
-from vault.service.issue import CardPlan, Issuer
-from vault.service.judge import Judgement
+from vault.service.exchanging.exchange import Exchanges
+from vault.service.exchanging.salesecrets import Sales
+from vault.service.issuing.batches import Batches, BatchPlan, BatchView
+from vault.service.issuing.delivery import Delivered, Delivery
+from vault.service.issuing.export import Export
+from vault.service.issuing.issuance import Issuance
+from vault.service.issuing.issue import CardPlan, Issuer
+from vault.service.issuing.newcode import CodeMaker
+from vault.service.issuing.packing import Manifest
+from vault.service.issuing.preparation import Preparation
+from vault.service.issuing.reveal import Reveal
 from vault.service.keys import KeyMaker
-from vault.service.keyversions import KeyVersions
-from vault.service.lineage import Lineage
-from vault.service.newcode import CodeMaker
-from vault.service.packing import Manifest
-from vault.service.preparation import Preparation
 from vault.service.programs import Programs, Settings
-from vault.service.promotion import Promotion
-from vault.service.public_keys import PublicKeys
 from vault.service.recipients import Recipients
 from vault.service.recorder import Recorder
 from vault.service.records import Records
-from vault.service.redemption import Redemptions
-from vault.service.reissue import Reissuer
-from vault.service.reissue_card import CardReissue
-from vault.service.reveal import Reveal
-from vault.service.rotation import Rotation
-from vault.service.rotation_package import RotationPackages
-from vault.service.salesecrets import Sales
+from vault.service.rotation.destruction import Destruction
+from vault.service.rotation.keyversions import KeyVersions
+from vault.service.rotation.lineage import Lineage
+from vault.service.rotation.promotion import Promotion
+from vault.service.rotation.reissue import Reissuer
+from vault.service.rotation.reissue_card import CardReissue
+from vault.service.rotation.rotation import Rotation
+from vault.service.rotation.rotation_package import RotationPackages
 from vault.service.select import Selector
-from vault.service.superseded import SupersededUses
-from vault.service.validation import Validation
+from vault.service.upkeep.initialise import initialise
 from vault.stores.postgres import Address, PostgresStore
 from vault.stores.protocol import Store
 from vault.stores.sqlite import SqliteStore, migrate

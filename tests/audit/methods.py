@@ -10,12 +10,12 @@ from vault.model.states import CardState, KeyPurpose, Usage
 from vault.policy.call import Call
 from vault.secret import Secret
 from vault.service import rules
-from vault.service.batches import BatchPlan
 from vault.service.cards import CardFilter
 from vault.service.change import Order, Rule
-from vault.service.delivery import Delivery, OpenedCode
 from vault.service.events import EventFilter
-from vault.service.issue import CardPlan
+from vault.service.issuing.batches import BatchPlan
+from vault.service.issuing.delivery import Delivery, OpenedCode
+from vault.service.issuing.issue import CardPlan
 from vault.service.programs import Settings
 from vault.service.select import Selector
 

@@ -8,11 +8,11 @@ from tests.workshop import Workshop
 from vault.crypto.envelope import Place, open_sealed, unwrap
 from vault.model.shape import SHAPES
 from vault.model.states import CardState, JobKind, JobState
-from vault.service.delivery import Delivery
-from vault.service.issue import CardPlan
-from vault.service.joborder import RotationOrder
-from vault.service.naming import BLOBS
-from vault.service.reissue_card import CardRequest
+from vault.service.issuing.delivery import Delivery
+from vault.service.issuing.issue import CardPlan
+from vault.service.rotation.joborder import RotationOrder
+from vault.service.rotation.naming import BLOBS
+from vault.service.rotation.reissue_card import CardRequest
 from vault.service.select import Selector
 
 BLOB_TABLES = sorted({blob.shape.table for blob in BLOBS})

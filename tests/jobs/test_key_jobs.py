@@ -16,9 +16,9 @@ from vault.jobs import runner
 from vault.jobs.retag import Retag
 from vault.model.shape import SHAPES
 from vault.model.states import Detail, JobKind, JobState, KeyPurpose, KeyState
-from vault.service.joborder import RotationOrder
-from vault.service.naming import BLOBS, NAMES, count_rows
-from vault.service.promotion import versions
+from vault.service.rotation.joborder import RotationOrder
+from vault.service.rotation.naming import BLOBS, NAMES, count_rows
+from vault.service.rotation.promotion import versions
 
 BLOB_JOBS = [JobKind.REWRAP, JobKind.REENCRYPT]
 

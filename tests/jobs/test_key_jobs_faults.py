@@ -13,8 +13,8 @@ from tests.service.invariants import check_invariants
 from tests.workshop import Workshop, workshop
 from vault.jobs import runner
 from vault.model.states import CardState, Detail, JobKind, JobState, KeyPurpose
-from vault.service.issue import CardPlan
-from vault.service.naming import MOVED_BY, count_rows
+from vault.service.issuing.issue import CardPlan
+from vault.service.rotation.naming import MOVED_BY, count_rows
 from vault.stores.protocol import Store
 
 

@@ -12,9 +12,9 @@ from vault.jobs import runner
 from vault.jobs.chunk import Kind, Step
 from vault.model.rows import JobRow
 from vault.model.states import CardState, Detail, JobKind, KeyPurpose
-from vault.service.delivery import Delivery
-from vault.service.issue import CardPlan
-from vault.service.naming import count_rows
+from vault.service.issuing.delivery import Delivery
+from vault.service.issuing.issue import CardPlan
+from vault.service.rotation.naming import count_rows
 from vault.service.select import Selector
 from vault.wiring.job_process import kinds
 

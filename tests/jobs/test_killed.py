@@ -12,9 +12,9 @@ from tests.service.orders import create
 from tests.service.wholeness import check_moved, check_whole
 from tests.workshop import Workshop
 from vault.model.states import BatchState, CardState, Detail, JobKind, JobState, Unsold
-from vault.service.issue import CardPlan
-from vault.service.joborder import ReissueOrder
-from vault.service.naming import MOVED_BY
+from vault.service.issuing.issue import CardPlan
+from vault.service.rotation.joborder import ReissueOrder
+from vault.service.rotation.naming import MOVED_BY
 from vault.stores.postgres import Address
 
 Begin = Callable[[Workshop], Awaitable[object]]

@@ -19,13 +19,13 @@ from vault.jobs.chunk import Step
 from vault.model.rows import JobRow
 from vault.model.states import CardState, Detail, IncidentScope, JobState, Unsold, Usage
 from vault.service import rules
-from vault.service.delivery import Delivery, OpenedCode
-from vault.service.freezing import Freezing
-from vault.service.issue import CardPlan
-from vault.service.joborder import ReissueOrder
+from vault.service.incidents.freezing import Freezing
+from vault.service.incidents.selection import Selection
+from vault.service.incidents.triage import Triage
+from vault.service.issuing.delivery import Delivery, OpenedCode
+from vault.service.issuing.issue import CardPlan
+from vault.service.rotation.joborder import ReissueOrder
 from vault.service.select import Selector
-from vault.service.selection import Selection
-from vault.service.triage import Triage
 from vault.stores.protocol import Store
 
 SOLD = CardPlan(state=CardState.ACTIVE)

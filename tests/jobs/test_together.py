@@ -10,9 +10,9 @@ from tests.service.orders import create
 from tests.workshop import Workshop
 from vault.jobs import runner
 from vault.model.states import CardState, Detail, JobKind, JobState
-from vault.service.delivery import Delivery
-from vault.service.issue import CardPlan
-from vault.service.joborder import RotationOrder
+from vault.service.issuing.delivery import Delivery
+from vault.service.issuing.issue import CardPlan
+from vault.service.rotation.joborder import RotationOrder
 from vault.service.select import Selector
 
 SOLD = CardPlan(state=CardState.ACTIVE)

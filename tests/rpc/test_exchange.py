@@ -15,7 +15,7 @@ from vault.errors import InvalidInput
 from vault.model.states import Proof
 from vault.policy.access import parse_access
 from vault.rpc.server import Server
-from vault.service.delivery import OpenedCode
+from vault.service.issuing.delivery import OpenedCode
 from vault.v1.activation_service_pb2 import ActivateCardsRequest
 from vault.v1.resources_pb2 import CardSelector, ChangeOutcome, PresentedCode
 from vault.v1.validation_service_pb2 import ExchangeCodeRequest

@@ -21,9 +21,9 @@ from vault.model.states import (
 )
 from vault.rpc import incident_wire, rotation_wire
 from vault.rpc.wire import uuid_text
-from vault.service.cardsource import INCIDENT
-from vault.service.jobview import PHASES, JobView
-from vault.service.lineage import ReissuedCard
+from vault.service.rotation.cardsource import INCIDENT
+from vault.service.rotation.jobview import PHASES, JobView
+from vault.service.rotation.lineage import ReissuedCard
 from vault.v1 import incident_service_pb2 as incidents
 from vault.v1.resources_pb2 import (
     USAGE_IN_USE,

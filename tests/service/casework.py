@@ -6,21 +6,21 @@ from tests.service.tampered import superseded
 from tests.workshop import Workshop
 from vault.model.states import IncidentScope, JobKind, Proof
 from vault.secret import Secret
-from vault.service.blocks import Blocks
-from vault.service.claims import Shown
-from vault.service.delivery import Delivery, OpenedCode
-from vault.service.exchange import Exchanges
-from vault.service.freezing import Freezing
-from vault.service.incidents import ExchangeWindow, IncidentPlan, Incidents
-from vault.service.issue import CardPlan
-from vault.service.joborder import ReissueOrder, RotationOrder
-from vault.service.rotation import Rotation
-from vault.service.rotation_package import RotationPackages
-from vault.service.salesecrets import Sales
+from vault.service.answering.superseded import SupersededUses
+from vault.service.exchanging.claims import Shown
+from vault.service.exchanging.exchange import Exchanges
+from vault.service.exchanging.salesecrets import Sales
+from vault.service.incidents.blocks import Blocks
+from vault.service.incidents.freezing import Freezing
+from vault.service.incidents.incidents import ExchangeWindow, IncidentPlan, Incidents
+from vault.service.incidents.selection import Selection
+from vault.service.incidents.triage import Triage
+from vault.service.issuing.delivery import Delivery, OpenedCode
+from vault.service.issuing.issue import CardPlan
+from vault.service.rotation.joborder import ReissueOrder, RotationOrder
+from vault.service.rotation.rotation import Rotation
+from vault.service.rotation.rotation_package import RotationPackages
 from vault.service.select import Selector
-from vault.service.selection import Selection
-from vault.service.superseded import SupersededUses
-from vault.service.triage import Triage
 
 PUBLIC_KEY = bytes([9]) + bytes(31)
 """A valid X25519 key, whose private half nobody needs."""

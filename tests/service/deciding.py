@@ -6,13 +6,13 @@ from tests.service.casework import exchange, package, shown, use
 from tests.service.tampered import Operation, Row, Tampered, refuse, superseded
 from tests.workshop import Workshop
 from vault.model.states import Detail, IncidentState
-from vault.service.content import survey
-from vault.service.exchange import Exchanged
-from vault.service.freezing import Freezing
-from vault.service.incidents import Incidents
-from vault.service.lineage import Lineage
-from vault.service.report import Report
-from vault.service.triage import Triage
+from vault.service.exchanging.exchange import Exchanged
+from vault.service.incidents.freezing import Freezing
+from vault.service.incidents.incidents import Incidents
+from vault.service.incidents.report import Report
+from vault.service.incidents.triage import Triage
+from vault.service.rotation.lineage import Lineage
+from vault.service.upkeep.content import survey
 
 
 async def _load(case: Tampered) -> None:

@@ -9,14 +9,14 @@ from vault.client.found import seal_codes
 from vault.model.incident_rows import IncidentRow
 from vault.model.states import IncidentScope, KeyPurpose
 from vault.policy.call import Call
-from vault.service.blocks import Blocks
-from vault.service.contested import Contested
-from vault.service.freezing import Freezing
-from vault.service.incidents import IncidentPlan, Incidents, IncidentView
-from vault.service.report import Report
+from vault.service.incidents.blocks import Blocks
+from vault.service.incidents.contested import Contested
+from vault.service.incidents.freezing import Freezing
+from vault.service.incidents.incidents import IncidentPlan, Incidents, IncidentView
+from vault.service.incidents.report import Report
+from vault.service.incidents.selection import Added, Selection
+from vault.service.incidents.triage import Triage
 from vault.service.select import Selector
-from vault.service.selection import Added, Selection
-from vault.service.triage import Triage
 
 OFFICER = "spiffe://test/officer"
 

@@ -11,10 +11,10 @@ from vault.formats.v1.exchanged_code_pb2 import ExchangedCode
 from vault.model.incident_rows import IncidentRow
 from vault.model.states import IncidentScope, Proof
 from vault.secret import Secret
-from vault.service.claims import Shown
-from vault.service.delivery import OpenedCode
-from vault.service.exchange import Exchanged
-from vault.service.incidents import ExchangeWindow
+from vault.service.exchanging.claims import Shown
+from vault.service.exchanging.exchange import Exchanged
+from vault.service.incidents.incidents import ExchangeWindow
+from vault.service.issuing.delivery import OpenedCode
 from vault.service.select import Selector
 
 SECRET = Secret(b"the holder's own secret")

@@ -6,13 +6,13 @@ from uuid import uuid4
 
 from tests.workshop import Workshop
 from vault.model.states import IncidentScope, JobKind
-from vault.service.incidents import IncidentPlan, Incidents
-from vault.service.joborder import ReissueOrder, RotationOrder
-from vault.service.jobview import JobView
-from vault.service.rotation import Created
+from vault.service.incidents.incidents import IncidentPlan, Incidents
+from vault.service.incidents.selection import Selection
+from vault.service.incidents.triage import Triage
+from vault.service.rotation.joborder import ReissueOrder, RotationOrder
+from vault.service.rotation.jobview import JobView
+from vault.service.rotation.rotation import Created
 from vault.service.select import Selector
-from vault.service.selection import Selection
-from vault.service.triage import Triage
 
 MOVED = ("generation", "revision", "tag")
 """The columns of a card that a re-issue changes."""

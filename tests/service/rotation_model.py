@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from vault.model.states import CardState, ChangeOutcome, Detail, JobKind, Unsold
-from vault.service.judge import BY_STATE
+from vault.service.answering.judge import BY_STATE
 
 VERBS = {
     "activate": ({CardState.INACTIVE}, CardState.ACTIVE),

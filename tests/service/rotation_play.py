@@ -17,12 +17,12 @@ from vault.model.rows import JobRow
 from vault.model.states import CardState, Detail, IncidentScope, JobKind, JobState, Proof, Unsold
 from vault.secret import Secret
 from vault.service import rules
-from vault.service.claims import Shown
-from vault.service.delivery import Delivery
-from vault.service.issue import CardPlan
-from vault.service.joborder import ReissueOrder, RotationOrder
-from vault.service.naming import MOVED_BY
-from vault.service.reissue_card import CardRequest
+from vault.service.exchanging.claims import Shown
+from vault.service.issuing.delivery import Delivery
+from vault.service.issuing.issue import CardPlan
+from vault.service.rotation.joborder import ReissueOrder, RotationOrder
+from vault.service.rotation.naming import MOVED_BY
+from vault.service.rotation.reissue_card import CardRequest
 from vault.service.select import Selector
 
 PROCESSES = 2

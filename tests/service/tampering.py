@@ -18,11 +18,11 @@ from vault.custody.file import FileCustody
 from vault.errors import FailedPrecondition
 from vault.model.states import CardState, CheckAlgorithm, Detail, JobKind, KeyPurpose, Usage
 from vault.service import rules
-from vault.service.delivery import Delivery
 from vault.service.events import EventFilter
-from vault.service.issue import CardPlan
-from vault.service.rootcopies import confirm, unconfirmed
+from vault.service.issuing.delivery import Delivery
+from vault.service.issuing.issue import CardPlan
 from vault.service.select import Selector
+from vault.service.upkeep.rootcopies import confirm, unconfirmed
 
 EVERYTHING = 1_000_000
 BOUND = 1000

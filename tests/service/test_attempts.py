@@ -11,7 +11,7 @@ from tests.service.test_exchange import WRONG
 from tests.workshop import Workshop, workshop
 from vault.model.incident_rows import AttemptRow
 from vault.model.states import Detail, Proof
-from vault.service.attempts import FREE, LONGEST_WAIT_MS, cleared, failed, wait_ms, waits
+from vault.service.exchanging.attempts import FREE, LONGEST_WAIT_MS, cleared, failed, wait_ms, waits
 from vault.stores.postgres import Address
 
 MINUTES = [1, 2, 4, 8, 16, 32, 60, 60]

@@ -10,10 +10,11 @@ from tests.service.orders import reissued
 from tests.workshop import START_MS, Workshop
 from vault.errors import AlreadyExists, Conflict, FailedPrecondition, IntegrityFailure, InvalidInput, NotFound
 from vault.model.states import BatchState, CardState, JobState
-from vault.service import export, rules
-from vault.service.batches import BatchPlan
-from vault.service.delivery import Delivery
-from vault.service.reissue_card import CardRequest
+from vault.service import rules
+from vault.service.issuing import export
+from vault.service.issuing.batches import BatchPlan
+from vault.service.issuing.delivery import Delivery
+from vault.service.rotation.reissue_card import CardRequest
 from vault.service.select import Selector
 
 DRY = {"validate_only": True}

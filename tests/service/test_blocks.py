@@ -9,10 +9,11 @@ from tests.service.desk import OFFICER, Desk
 from tests.workshop import PRINCIPAL, Workshop
 from vault.errors import FailedPrecondition, NotFound, PermissionDenied
 from vault.model.states import CardState, Detail, IncidentScope
-from vault.service import export, rules
+from vault.service import rules
+from vault.service.answering.judge import Judgement
 from vault.service.change import Order
-from vault.service.issue import CardPlan
-from vault.service.judge import Judgement
+from vault.service.issuing import export
+from vault.service.issuing.issue import CardPlan
 from vault.service.select import Selector
 
 SHOP = "spiffe://test/shop"

@@ -9,8 +9,8 @@ from tests.service.invariants import check_invariants
 from tests.workshop import Workshop, workshop
 from vault.errors import FailedPrecondition, NotFound, Unavailable
 from vault.model.states import KeyPurpose, KeyState
-from vault.service.delivery import Delivery
-from vault.service.issue import CardPlan
+from vault.service.issuing.delivery import Delivery
+from vault.service.issuing.issue import CardPlan
 from vault.service.select import Selector
 
 BOUND = 1000

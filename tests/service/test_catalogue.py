@@ -9,8 +9,8 @@ from vault.custody.file import FileCustody
 from vault.errors import FailedPrecondition
 from vault.model.shape import SHAPES
 from vault.model.states import KeyPurpose, KeyState
-from vault.service.initialise import initialise
 from vault.service.keys import KeyMaker
+from vault.service.upkeep.initialise import initialise
 from vault.stores.protocol import Transaction
 from vault.stores.sqlite import SqliteStore, migrate
 

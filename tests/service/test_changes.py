@@ -10,9 +10,9 @@ from tests.workshop import START_MS, Workshop
 from vault.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFound
 from vault.model.states import BatchState, CardState, ChangeOutcome, Usage
 from vault.service import rules
-from vault.service.batches import BatchView
 from vault.service.change import Change, Order
-from vault.service.issue import CardPlan
+from vault.service.issuing.batches import BatchView
+from vault.service.issuing.issue import CardPlan
 from vault.service.rules import CardValues
 from vault.service.select import Selector, card_id_of
 

@@ -10,7 +10,7 @@ from tests.service.tampering import BOUND, build
 from tests.workshop import Workshop, workshop
 from vault.errors import IntegrityFailure
 from vault.model.shape import SHAPES
-from vault.service.content import Content, check_same, survey
+from vault.service.upkeep.content import Content, check_same, survey
 
 
 def unseen(stage: str, done: int, total: int) -> None:

@@ -10,7 +10,7 @@ from vault.errors import FailedPrecondition, NotFound
 from vault.model.incident_rows import HoldRow, IncidentRow
 from vault.model.shape import SHAPES
 from vault.model.states import CardState, Detail, HoldKind, IncidentScope
-from vault.service.issue import CardPlan
+from vault.service.issuing.issue import CardPlan
 from vault.stores.protocol import Transaction
 
 HOLD = bytes(range(16))

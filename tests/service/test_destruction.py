@@ -18,8 +18,8 @@ from vault.crypto.statement import verify_statement
 from vault.custody.file import FileCustody
 from vault.errors import FailedPrecondition, IntegrityFailure, NotFound, Unavailable
 from vault.model.states import Detail, JobKind, KeyPurpose, KeyState
-from vault.service.destruction import Destroyed
 from vault.service.keys import root_version_of
+from vault.service.rotation.destruction import Destroyed
 from vault.stores.protocol import Store
 
 MOVES = {JobKind.REKEY: KeyPurpose.INDEX, JobKind.REWRAP: KeyPurpose.WRAPPING, JobKind.RETAG: KeyPurpose.ROW_TAG}

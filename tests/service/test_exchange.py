@@ -13,10 +13,10 @@ from vault.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFou
 from vault.model.states import CardState, Detail, HoldKind, Proof
 from vault.secret import Secret
 from vault.service import rules
-from vault.service.claims import Shown
-from vault.service.exchange import Exchanges
-from vault.service.issue import CardPlan
-from vault.service.superseded import SupersededUses
+from vault.service.answering.superseded import SupersededUses
+from vault.service.exchanging.claims import Shown
+from vault.service.exchanging.exchange import Exchanges
+from vault.service.issuing.issue import CardPlan
 
 WRONG = {
     Proof.SERIAL: Shown(Proof.SERIAL, Secret(b"A00000000000A")),

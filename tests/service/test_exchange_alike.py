@@ -16,8 +16,8 @@ from vault.crypto.sealedbox import draw_key, public_half
 from vault.model.states import CheckAlgorithm, Proof, Role
 from vault.policy.access import Grants
 from vault.rpc.validation_servicer import ValidationServicer
-from vault.service.attempts import FREE
-from vault.service.claims import Shown
+from vault.service.exchanging.attempts import FREE
+from vault.service.exchanging.claims import Shown
 from vault.v1 import validation_service_pb2 as pb
 from vault.v1.resources_pb2 import VERDICT_NOT_GOOD, PresentedCode
 

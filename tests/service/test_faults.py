@@ -15,8 +15,8 @@ from vault.errors import Unavailable
 from vault.model.states import CardState, ChangeOutcome
 from vault.service import rules
 from vault.service.change import Order
-from vault.service.delivery import Delivery
-from vault.service.issue import CardPlan
+from vault.service.issuing.delivery import Delivery
+from vault.service.issuing.issue import CardPlan
 from vault.service.select import Selector
 from vault.stores.protocol import Store
 

@@ -11,8 +11,8 @@ from tests.workshop import Workshop
 from vault.errors import FailedPrecondition, IntegrityFailure
 from vault.model.states import CardState, ChangeOutcome, Detail, IncidentScope, IncidentState, JobState, Usage
 from vault.service import rules
-from vault.service.delivery import Delivered, Delivery
-from vault.service.issue import CardPlan
+from vault.service.issuing.delivery import Delivered, Delivery
+from vault.service.issuing.issue import CardPlan
 from vault.service.select import Selector
 
 ACTIVE = CardPlan(state=CardState.ACTIVE)

@@ -12,7 +12,7 @@ from tests.workshop import PRINCIPAL, Workshop, workshop
 from vault.errors import PermissionDenied
 from vault.model.states import CardState, Detail, IncidentScope
 from vault.service.holds import ChosenIds
-from vault.service.issue import CardPlan
+from vault.service.issuing.issue import CardPlan
 from vault.stores.postgres import Address
 from vault.stores.protocol import Store
 

@@ -10,7 +10,7 @@ from vault.errors import IntegrityFailure
 from vault.model.incident_rows import HoldRow
 from vault.model.states import CardState, Detail, HoldKind, IncidentScope, IncidentState
 from vault.service.holds import ChosenIds, Holds, join_ids, split_ids
-from vault.service.issue import CardPlan
+from vault.service.issuing.issue import CardPlan
 
 ACTIVE = CardPlan(state=CardState.ACTIVE)
 IDS = [bytes([number]) * 16 for number in range(8)]

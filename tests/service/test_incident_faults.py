@@ -15,7 +15,7 @@ from tests.workshop import Workshop, workshop
 from vault.errors import Unavailable
 from vault.model.incident_rows import IncidentRow
 from vault.model.states import CardState, Detail, IncidentState
-from vault.service.issue import CardPlan
+from vault.service.issuing.issue import CardPlan
 from vault.service.select import Selector
 from vault.stores.protocol import Store
 

@@ -11,8 +11,8 @@ from vault.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFou
 from vault.model.incident_rows import IncidentRow
 from vault.model.states import CardState, IncidentScope, IncidentState, Proof, Usage
 from vault.service import rules
-from vault.service.incidents import ExchangeWindow, IncidentPlan
-from vault.service.issue import CardPlan
+from vault.service.incidents.incidents import ExchangeWindow, IncidentPlan
+from vault.service.issuing.issue import CardPlan
 
 ACTIVE = CardPlan(state=CardState.ACTIVE)
 TABLES = ("incident", "incident_step", "selection", "hold", "request")

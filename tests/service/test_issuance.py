@@ -17,9 +17,9 @@ from vault.errors import AlreadyExists, FailedPrecondition, IntegrityFailure, In
 from vault.model.states import CardState, Detail
 from vault.secret import Secret
 from vault.service import rules
-from vault.service.delivery import Delivery
-from vault.service.issue import CardPlan
-from vault.service.preparation import ATTEMPTS, until_fresh
+from vault.service.issuing.delivery import Delivery
+from vault.service.issuing.issue import CardPlan
+from vault.service.issuing.preparation import ATTEMPTS, until_fresh
 from vault.service.select import Selector
 from vault.stores.protocol import Transaction
 

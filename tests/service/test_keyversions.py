@@ -6,7 +6,7 @@ from tests.workshop import Workshop
 from vault.errors import AlreadyExists, FailedPrecondition, NotFound
 from vault.model.states import Detail, KeyPurpose, KeyState
 from vault.service.keys import PROGRAM_PURPOSES, VAULT_PURPOSES
-from vault.service.promotion import STAGED
+from vault.service.rotation.promotion import STAGED
 
 
 def program_of(purpose: KeyPurpose) -> str:

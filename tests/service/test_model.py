@@ -12,9 +12,9 @@ from tests.service.invariants import check_invariants
 from tests.workshop import START_MS, Workshop, workshop
 from vault.model.states import CardState, ChangeOutcome, Detail, Usage
 from vault.service import rules
+from vault.service.answering.judge import BY_STATE
 from vault.service.change import Rule
-from vault.service.issue import CardPlan
-from vault.service.judge import BY_STATE
+from vault.service.issuing.issue import CardPlan
 
 WINDOW_SECONDS = 100
 FROM = {

@@ -13,10 +13,10 @@ from tests.workshop import Workshop, parts_over, workshop
 from vault.errors import FailedPrecondition, IntegrityFailure, Unavailable
 from vault.model.shape import SHAPES
 from vault.model.states import CardState, Detail
-from vault.service.content import Content, survey
-from vault.service.issue import CardPlan
-from vault.service.moving import copy_tables, empty_tables
-from vault.service.restoration import admit_moved, check_not_a_vault
+from vault.service.issuing.issue import CardPlan
+from vault.service.upkeep.content import Content, survey
+from vault.service.upkeep.moving import copy_tables, empty_tables
+from vault.service.upkeep.restoration import admit_moved, check_not_a_vault
 from vault.stores.postgres import Address, PostgresStore
 from vault.stores.protocol import Store
 from vault.stores.sqlite import SqliteStore, frozen, migrate

@@ -9,7 +9,7 @@ from vault.crypto.envelope import unwrap
 from vault.model.rows import CodeRow
 from vault.model.shape import SHAPES, Shape
 from vault.model.states import JobKind, KeyPurpose
-from vault.service.naming import BLOBS, MOVED_BY, NAMES, blobs_in, count_rows, names_in, rows_to_move
+from vault.service.rotation.naming import BLOBS, MOVED_BY, NAMES, blobs_in, count_rows, names_in, rows_to_move
 
 
 class _Row(NamedTuple):

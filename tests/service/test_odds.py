@@ -7,7 +7,7 @@ from vault.codes.format import CodeFormat
 from vault.errors import FailedPrecondition, InvalidInput, NotFound
 from vault.model.states import CheckAlgorithm, JobKind
 from vault.service import rules
-from vault.service.batches import BatchPlan
+from vault.service.issuing.batches import BatchPlan
 from vault.service.programs import Settings
 from vault.service.select import Selector
 from vault.service.tally import slot_of

@@ -7,7 +7,7 @@ import pytest
 from vault.model.incident_rows import ExchangeRow, IncidentRow, ReissueRow
 from vault.model.rows import CardRow
 from vault.model.states import CardState, IncidentScope, IncidentState, Proof, Usage
-from vault.service.openings import Reissued, is_open, opening_of
+from vault.service.exchanging.openings import Reissued, is_open, opening_of
 
 NOW = 1_000_000
 CARD = bytes(16)

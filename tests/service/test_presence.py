@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from vault import log
-from vault.service.presence import Presence
+from vault.service.upkeep.presence import Presence
 from vault.stores.protocol import Store
 from vault.stores.sqlite import SqliteStore, migrate
 

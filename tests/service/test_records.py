@@ -8,7 +8,7 @@ import pytest
 from tests.workshop import Workshop
 from vault.errors import Conflict, FailedPrecondition, IntegrityFailure, NotFound
 from vault.service import rules
-from vault.service.issue import CardPlan
+from vault.service.issuing.issue import CardPlan
 from vault.service.select import Selector
 
 

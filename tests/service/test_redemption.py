@@ -9,8 +9,8 @@ from tests.service.invariants import check_invariants
 from tests.workshop import Workshop
 from vault.errors import FailedPrecondition, InvalidInput, NotFound
 from vault.model.states import CardState, Detail
-from vault.service.delivery import OpenedCode
-from vault.service.issue import CardPlan
+from vault.service.issuing.delivery import OpenedCode
+from vault.service.issuing.issue import CardPlan
 from vault.service.select import Selector
 
 

@@ -21,11 +21,11 @@ from vault.model.states import (
 from vault.policy.access import Grants
 from vault.rpc.validation_servicer import ValidationServicer
 from vault.service import rules
-from vault.service.delivery import Delivery
-from vault.service.exchange import Exchanges
-from vault.service.issue import CardPlan
-from vault.service.joborder import CardsWanted, ReissueOrder
-from vault.service.rotation import CardCount
+from vault.service.exchanging.exchange import Exchanges
+from vault.service.issuing.delivery import Delivery
+from vault.service.issuing.issue import CardPlan
+from vault.service.rotation.joborder import CardsWanted, ReissueOrder
+from vault.service.rotation.rotation import CardCount
 from vault.service.select import Selector
 from vault.v1.resources_pb2 import PresentedCode
 from vault.v1.validation_service_pb2 import BatchValidateCodesRequest

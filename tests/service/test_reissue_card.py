@@ -11,12 +11,12 @@ from vault.errors import AlreadyExists, FailedPrecondition, NotFound
 from vault.model.states import CardState, Detail, IncidentScope
 from vault.policy.call import Call
 from vault.service import rules
-from vault.service.delivery import Delivered, Delivery
-from vault.service.freezing import Freezing
-from vault.service.issue import CardPlan
-from vault.service.reissue_card import CardRequest
+from vault.service.incidents.freezing import Freezing
+from vault.service.incidents.triage import Triage
+from vault.service.issuing.delivery import Delivered, Delivery
+from vault.service.issuing.issue import CardPlan
+from vault.service.rotation.reissue_card import CardRequest
 from vault.service.select import Selector
-from vault.service.triage import Triage
 
 SOLD = CardPlan("sold", b"record", state=CardState.ACTIVE)
 

@@ -10,10 +10,11 @@ from tests.service.orders import create, reissued
 from tests.workshop import START_MS, Package, Workshop
 from vault.errors import FailedPrecondition, IntegrityFailure, InvalidInput
 from vault.model.states import CardState, Detail
-from vault.service import rotation_package, rules
-from vault.service.issue import CardPlan
-from vault.service.joborder import ReissueOrder
-from vault.service.packing import Manifest
+from vault.service import rules
+from vault.service.issuing.issue import CardPlan
+from vault.service.issuing.packing import Manifest
+from vault.service.rotation import rotation_package
+from vault.service.rotation.joborder import ReissueOrder
 from vault.service.rules import CardValues
 
 SOLD = CardPlan(state=CardState.ACTIVE)

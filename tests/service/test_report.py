@@ -17,12 +17,12 @@ from vault.model.incident_rows import IncidentRow, ReissueRow
 from vault.model.rows import JobRow
 from vault.model.shape import SHAPES
 from vault.model.states import CardState, Detail, JobKind, JobState, KeyPurpose
-from vault.service import report
-from vault.service.cardsource import INCIDENT
-from vault.service.delivery import OpenedCode
-from vault.service.issue import CardPlan
-from vault.service.joborder import ReissueOrder
-from vault.service.lineage import Lineage
+from vault.service.incidents import report
+from vault.service.issuing.delivery import OpenedCode
+from vault.service.issuing.issue import CardPlan
+from vault.service.rotation.cardsource import INCIDENT
+from vault.service.rotation.joborder import ReissueOrder
+from vault.service.rotation.lineage import Lineage
 from vault.stores.protocol import Transaction
 
 ACTIVE = CardPlan(state=CardState.ACTIVE)

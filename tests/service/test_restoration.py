@@ -10,8 +10,8 @@ from tests.workshop import Workshop, workshop
 from vault.errors import FailedPrecondition, IntegrityFailure
 from vault.model.rows import VaultRow
 from vault.model.states import CardState, Detail, ProgramState
-from vault.service.issue import CardPlan
-from vault.service.restoration import admit_restored, check_not_a_vault
+from vault.service.issuing.issue import CardPlan
+from vault.service.upkeep.restoration import admit_restored, check_not_a_vault
 
 
 @pytest.fixture

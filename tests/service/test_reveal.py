@@ -8,8 +8,8 @@ from tests.service.reissue import reissue
 from tests.workshop import Workshop
 from vault.errors import FailedPrecondition, NotFound
 from vault.service import rules
-from vault.service.delivery import Delivery
-from vault.service.issue import CardPlan
+from vault.service.issuing.delivery import Delivery
+from vault.service.issuing.issue import CardPlan
 from vault.service.select import Selector
 
 

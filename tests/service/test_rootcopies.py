@@ -9,7 +9,7 @@ import pytest
 from tests.workshop import Workshop
 from vault.custody.file import FIRST_LINE, FileCustody
 from vault.errors import IntegrityFailure
-from vault.service.rootcopies import confirm, unconfirmed
+from vault.service.upkeep.rootcopies import confirm, unconfirmed
 from vault.stores.protocol import Transaction
 
 

@@ -12,10 +12,10 @@ from vault.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFou
 from vault.formats.v1.job_record_pb2 import JobSpec
 from vault.jobs import runner
 from vault.model.states import CardState, JobKind, JobState
-from vault.service.issue import CardPlan
-from vault.service.joborder import CardsWanted, ReissueOrder, RotationOrder
-from vault.service.jobview import JobView
-from vault.service.rotation import Created
+from vault.service.issuing.issue import CardPlan
+from vault.service.rotation.joborder import CardsWanted, ReissueOrder, RotationOrder
+from vault.service.rotation.jobview import JobView
+from vault.service.rotation.rotation import Created
 from vault.service.select import Selector
 
 SOLD = CardPlan(state=CardState.ACTIVE)

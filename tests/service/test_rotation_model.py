@@ -14,7 +14,7 @@ from tests.service.rotation_model import VERBS
 from tests.service.rotation_play import PROCESSES, Play
 from tests.workshop import workshop
 from vault.model.states import JobKind, Unsold
-from vault.service.naming import MOVED_BY
+from vault.service.rotation.naming import MOVED_BY
 from vault.stores.postgres import Address
 
 Act = tuple[Any, ...]

@@ -12,7 +12,7 @@ from vault.model.incident_rows import SaleSecretRow
 from vault.model.states import CardState, ChangeOutcome
 from vault.secret import Secret
 from vault.service import rules
-from vault.service.salesecrets import is_secret
+from vault.service.exchanging.salesecrets import is_secret
 from vault.service.select import Selector
 
 OTHER = Secret(b"another buyer's")

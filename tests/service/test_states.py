@@ -10,8 +10,8 @@ from vault.errors import FailedPrecondition
 from vault.model.states import CardState, ChangeOutcome, Detail, Usage
 from vault.service import rules
 from vault.service.change import Rule
-from vault.service.delivery import OpenedCode
-from vault.service.issue import CardPlan
+from vault.service.issuing.delivery import OpenedCode
+from vault.service.issuing.issue import CardPlan
 from vault.service.select import Selector
 
 I, A, S, C, R = (  # noqa: E741  the table below is read by its letters

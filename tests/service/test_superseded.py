@@ -11,8 +11,8 @@ from tests.service.reissue import reissue
 from tests.workshop import Workshop, workshop
 from vault.errors import IntegrityFailure, Unavailable
 from vault.model.states import CardState, Detail
-from vault.service import superseded
-from vault.service.issue import CardPlan
+from vault.service.answering import superseded
+from vault.service.issuing.issue import CardPlan
 from vault.stores.protocol import Store
 
 ACTIVE = CardPlan(state=CardState.ACTIVE)

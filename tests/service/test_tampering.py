@@ -18,7 +18,7 @@ from tests.workshop import Workshop, workshop
 from vault.errors import IntegrityFailure
 from vault.model.shape import SHAPES
 from vault.model.states import JobKind, KeyPurpose
-from vault.service.rotation import Rotation
+from vault.service.rotation.rotation import Rotation
 
 LEASES = {("job", name) for name in SHAPES["job"].exempt}
 COLUMNS = [(table, name) for table, shape in SHAPES.items() for name in shape.columns if (table, name) not in LEASES]

@@ -17,11 +17,11 @@ from tests.service.orders import create
 from tests.workshop import Workshop, workshop
 from vault.errors import FailedPrecondition
 from vault.model.states import CardState, IncidentScope, IncidentState, JobKind, JobState
-from vault.service.issue import CardPlan
-from vault.service.joborder import ReissueOrder, RotationOrder
-from vault.service.jobstart import check_alone
-from vault.service.naming import MOVED_BY
-from vault.service.timeline import jobs_of
+from vault.service.incidents.timeline import jobs_of
+from vault.service.issuing.issue import CardPlan
+from vault.service.rotation.joborder import ReissueOrder, RotationOrder
+from vault.service.rotation.jobstart import check_alone
+from vault.service.rotation.naming import MOVED_BY
 from vault.stores.postgres import Address
 
 PROCESSES = 3
@@ -86,9 +86,9 @@ async def test_an_incident_is_closed_or_its_reissue_begins_but_never_both(
     closing, creating, _ = shops
     meeting = Meeting()
     if slow == "close":
-        monkeypatch.setattr("vault.service.incidents.jobs_of", meeting.after(jobs_of))
+        monkeypatch.setattr("vault.service.incidents.incidents.jobs_of", meeting.after(jobs_of))
     else:
-        monkeypatch.setattr("vault.service.rotation.check_alone", meeting.after(check_alone))
+        monkeypatch.setattr("vault.service.rotation.rotation.check_alone", meeting.after(check_alone))
     await closing.program()
     await closing.issue(3, plan=SOLD)
     desk = Desk(closing)

@@ -14,10 +14,10 @@ from vault.codes.format import CodeFormat
 from vault.errors import InvalidInput, Unavailable
 from vault.model.states import CardState, CheckAlgorithm, Detail
 from vault.service import rules
-from vault.service.coalesce import MAX_GROUP
-from vault.service.issue import CardPlan
+from vault.service.answering.coalesce import MAX_GROUP
+from vault.service.answering.validation import ATTEMPTS, Lookup, Question
+from vault.service.issuing.issue import CardPlan
 from vault.service.select import Selector
-from vault.service.validation import ATTEMPTS, Lookup, Question
 from vault.stores.protocol import Store
 
 FIVE = CodeFormat(15, CheckAlgorithm.DAMM, "")

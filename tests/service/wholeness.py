@@ -8,9 +8,9 @@ from vault.crypto.envelope import Place, open_sealed
 from vault.model.rows import CodeRow
 from vault.model.shape import SHAPES
 from vault.model.states import CardState, Detail, JobKind, JobState, KeyState
+from vault.service.answering.judge import BY_STATE
 from vault.service.catalogue import Snapshot
-from vault.service.judge import BY_STATE
-from vault.service.naming import MOVED_BY, count_rows
+from vault.service.rotation.naming import MOVED_BY, count_rows
 from vault.stores.protocol import Transaction
 
 AT_ONCE = 500

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vault import supervisor
 from vault.cli.commands import main
-from vault.service.presence import Presence
+from vault.service.upkeep.presence import Presence
 from vault.stores import migrations
 from vault.stores.postgres import schema as postgres_schema
 from vault.stores.sqlite import schema as sqlite_schema

@@ -18,8 +18,8 @@ from vault import config
 from vault.crypto.keyring import key_context
 from vault.errors import IntegrityFailure
 from vault.model.states import CardState, Detail, JobKind, KeyPurpose, KeyState
-from vault.service.delivery import Delivery, OpenedCode
-from vault.service.issue import CardPlan
+from vault.service.issuing.delivery import Delivery, OpenedCode
+from vault.service.issuing.issue import CardPlan
 from vault.service.select import Selector
 from vault.wiring.parts import assemble, open_custody, open_store
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vault.cli.output import Output
 from vault.cli.progress import Report, progress_bar
-from vault.service.content import Watch
+from vault.service.upkeep.content import Watch
 
 
 def add_config(parser: argparse.ArgumentParser, name: str = "--config", what: str = "the configuration") -> None:

@@ -28,9 +28,9 @@ from vault.model.rows import JobRow
 from vault.model.shape import Shape
 from vault.model.states import KeyPurpose
 from vault.service.catalogue import Snapshot
-from vault.service.newcode import check_fresh
-from vault.service.promotion import Promotion, check_no_rival
+from vault.service.issuing.newcode import check_fresh
 from vault.service.recorder import Recorder, Scope
+from vault.service.rotation.promotion import Promotion, check_no_rival
 from vault.stores.moves import MoveRecords, Older
 
 _log = log.get(__name__)

@@ -5,9 +5,9 @@ from vault.errors import FailedPrecondition
 from vault.jobs.chunk import Chunk, Step
 from vault.model.rows import BatchRow, JobRow
 from vault.model.states import BatchState
-from vault.service.batches import batch_of, put_batch
-from vault.service.issue import CardPlan, Issuer, Prepared
-from vault.service.preparation import Preparation
+from vault.service.issuing.batches import batch_of, put_batch
+from vault.service.issuing.issue import CardPlan, Issuer, Prepared
+from vault.service.issuing.preparation import Preparation
 from vault.service.recorder import Recorder, Scope
 
 BOX_SECONDS = 0.05

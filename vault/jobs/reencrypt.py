@@ -19,7 +19,7 @@ from vault.jobs.rewrap import Rewrap
 from vault.model.states import KeyPurpose
 from vault.service.budget import WrapBudget
 from vault.service.catalogue import Snapshot
-from vault.service.naming import BLOBS, Blob
+from vault.service.rotation.naming import BLOBS, Blob
 
 LARGE_ROWS: Final = 256
 """Rows at once of a table whose records may be large: 16 MiB."""

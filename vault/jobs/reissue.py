@@ -27,11 +27,11 @@ from vault.model.shape import SHAPES
 from vault.model.states import CardState, IncidentScope
 from vault.service import tally
 from vault.service.budget import WrapBudget
-from vault.service.cardsource import INCIDENT, Place, Seen, job_source
 from vault.service.catalogue import Snapshot
-from vault.service.choice import Act, Choice
 from vault.service.recorder import Recorder, Scope
-from vault.service.reissue import WRAPS_PER_CARD, PreparedCodes, Reissuer
+from vault.service.rotation.cardsource import INCIDENT, Place, Seen, job_source
+from vault.service.rotation.choice import Act, Choice
+from vault.service.rotation.reissue import WRAPS_PER_CARD, PreparedCodes, Reissuer
 from vault.service.select import intact
 from vault.stores.protocol import Transaction
 

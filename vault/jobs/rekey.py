@@ -35,8 +35,8 @@ from vault.jobs.newdigests import CODE, PIECE, SEALED, STRETCH, Mark, Stretch, m
 from vault.model.rows import CodeRow, JobRow
 from vault.model.states import KeyPurpose, KeyState
 from vault.service.catalogue import Snapshot
-from vault.service.promotion import Promotion, of_state
 from vault.service.recorder import Recorder, Scope
+from vault.service.rotation.promotion import Promotion, of_state
 from vault.stores.moves import Older
 from vault.stores.protocol import Transaction
 

@@ -12,7 +12,7 @@ from typing import Any
 from vault.jobs.drain import Moved, Tray, kept
 from vault.model.states import KeyPurpose
 from vault.service.catalogue import Snapshot
-from vault.service.naming import NAMES
+from vault.service.rotation.naming import NAMES
 
 
 class Retag:

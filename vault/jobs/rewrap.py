@@ -16,7 +16,7 @@ from vault.jobs.drain import Moved, Tray, kept
 from vault.model.states import KeyPurpose
 from vault.service.budget import WrapBudget
 from vault.service.catalogue import Snapshot
-from vault.service.naming import BLOBS
+from vault.service.rotation.naming import BLOBS
 
 
 class Rewrap:

@@ -3,7 +3,7 @@
 from vault.policy.call import Call
 from vault.rpc import wire
 from vault.secret import Secret
-from vault.service.salesecrets import Sales
+from vault.service.exchanging.salesecrets import Sales
 from vault.v1 import activation_service_pb2 as pb
 
 

@@ -10,9 +10,9 @@ from vault.rpc.paging import Listing
 from vault.service import rules
 from vault.service.cards import CardFilter, Cards
 from vault.service.change import Changes, Order
+from vault.service.issuing.reveal import Reveal
 from vault.service.records import Records
-from vault.service.reissue_card import CardReissue, CardRequest
-from vault.service.reveal import Reveal
+from vault.service.rotation.reissue_card import CardReissue, CardRequest
 from vault.v1 import card_service_pb2 as pb
 
 UPDATABLE = {"reference": "reference", "expire_time": "expires_ms"}

@@ -4,12 +4,12 @@ from vault.model.states import IncidentScope, Proof
 from vault.policy.call import Call
 from vault.rpc import incident_wire, rotation_wire, wire
 from vault.rpc.paging import Listing
-from vault.service.blocks import Blocks
-from vault.service.contested import Contested
-from vault.service.freezing import Freezing
-from vault.service.incidents import ExchangeWindow, IncidentPlan, Incidents
-from vault.service.report import Report
-from vault.service.selection import Selection
+from vault.service.incidents.blocks import Blocks
+from vault.service.incidents.contested import Contested
+from vault.service.incidents.freezing import Freezing
+from vault.service.incidents.incidents import ExchangeWindow, IncidentPlan, Incidents
+from vault.service.incidents.report import Report
+from vault.service.incidents.selection import Selection
 from vault.v1 import incident_service_pb2 as pb
 
 

@@ -6,11 +6,11 @@ from vault.model.states import CardState
 from vault.policy.call import Call
 from vault.rpc import wire
 from vault.rpc.paging import Listing
-from vault.service.batches import Batches, BatchPlan
-from vault.service.export import Export
-from vault.service.issuance import Issuance
-from vault.service.issue import CardPlan
-from vault.service.packing import Manifest
+from vault.service.issuing.batches import Batches, BatchPlan
+from vault.service.issuing.export import Export
+from vault.service.issuing.issuance import Issuance
+from vault.service.issuing.issue import CardPlan
+from vault.service.issuing.packing import Manifest
 from vault.v1 import issuance_service_pb2 as pb
 from vault.v1 import resources_pb2 as res
 

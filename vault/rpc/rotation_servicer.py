@@ -7,12 +7,12 @@ from vault.policy.call import Call
 from vault.rpc import incident_wire, rotation_wire, wire
 from vault.rpc.issuance_servicer import CHUNK_BYTES
 from vault.rpc.paging import Listing
-from vault.service.destruction import Destruction
-from vault.service.keyversions import KeyVersions
-from vault.service.lineage import Lineage
-from vault.service.packing import Manifest
-from vault.service.rotation import Rotation
-from vault.service.rotation_package import RotationPackages
+from vault.service.issuing.packing import Manifest
+from vault.service.rotation.destruction import Destruction
+from vault.service.rotation.keyversions import KeyVersions
+from vault.service.rotation.lineage import Lineage
+from vault.service.rotation.rotation import Rotation
+from vault.service.rotation.rotation_package import RotationPackages
 from vault.v1 import resources_pb2 as res
 from vault.v1 import rotation_service_pb2 as pb
 

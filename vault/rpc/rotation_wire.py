@@ -3,10 +3,10 @@
 from vault.model.incident_rows import PackageRow
 from vault.model.states import CardState, JobKind, Unsold, Usage
 from vault.rpc import wire
-from vault.service.joborder import CardsWanted, ReissueOrder, RotationOrder
-from vault.service.jobview import JobView
-from vault.service.keyversions import KeyView
-from vault.service.lineage import ReissuedCard
+from vault.service.rotation.joborder import CardsWanted, ReissueOrder, RotationOrder
+from vault.service.rotation.jobview import JobView
+from vault.service.rotation.keyversions import KeyView
+from vault.service.rotation.lineage import ReissuedCard
 from vault.v1 import resources_pb2 as res
 from vault.v1 import rotation_service_pb2 as pb
 

@@ -9,13 +9,13 @@ from vault.model.states import Detail, Proof, Role
 from vault.policy.call import Call
 from vault.rpc import wire
 from vault.secret import Secret
+from vault.service.answering.judge import Judgement
+from vault.service.answering.public_keys import PublicKeys
+from vault.service.answering.redemption import Redemptions
+from vault.service.answering.validation import Validation
 from vault.service.cards import Cards
-from vault.service.claims import Shown
-from vault.service.exchange import Exchanges
-from vault.service.judge import Judgement
-from vault.service.public_keys import PublicKeys
-from vault.service.redemption import Redemptions
-from vault.service.validation import Validation
+from vault.service.exchanging.claims import Shown
+from vault.service.exchanging.exchange import Exchanges
 from vault.v1 import resources_pb2 as res
 from vault.v1 import validation_service_pb2 as pb
 

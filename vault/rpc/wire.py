@@ -7,11 +7,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from vault.codes.odds import Odds
 from vault.model.rows import KeyVersionRow, RecipientRow
 from vault.model.states import KeyPurpose
-from vault.service.batches import BatchView
 from vault.service.cards import CardView
 from vault.service.change import Change
-from vault.service.delivery import Delivery
 from vault.service.etags import etag
+from vault.service.issuing.batches import BatchView
+from vault.service.issuing.delivery import Delivery
 from vault.service.programs import ProgramView
 from vault.service.select import Selector
 from vault.v1 import resources_pb2 as pb

@@ -18,8 +18,8 @@ from vault.model.shape import SHAPES
 from vault.model.states import KeyPurpose
 from vault.service.catalogue import Snapshot
 from vault.service.keys import KeyMaker, fresh_use
-from vault.service.promotion import Promotion
 from vault.service.recorder import Recorder, Scope
+from vault.service.rotation.promotion import Promotion
 
 BLOCK = 1 << 20
 """Wrappings reserved at a time, at most."""

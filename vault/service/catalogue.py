@@ -20,7 +20,7 @@ from vault.model.rows import KeyVersionRow, ProgramRow
 from vault.model.shape import SHAPES
 from vault.model.states import KeyState, ProgramState
 from vault.secret import Secret
-from vault.service.decoy import Decoys, make_decoys
+from vault.service.answering.decoy import Decoys, make_decoys
 from vault.service.holds import Holds
 from vault.service.measures import Measures, MeasuresReader
 from vault.stores.protocol import Transaction

@@ -5,7 +5,7 @@ from vault.formats.v1.request_result_pb2 import RequestResult
 from vault.model.rows import RecipientRow
 from vault.model.shape import SHAPES
 from vault.policy.call import Call
-from vault.service.delivery import recipient_of
+from vault.service.issuing.delivery import recipient_of
 from vault.service.recorder import Recorded, Recorder, Replay, Scope, event_of
 
 

@@ -12,7 +12,7 @@ from vault.model.states import CardState
 from vault.policy.call import Call
 from vault.service.budget import WrapBudget
 from vault.service.etags import check_etag, etag
-from vault.service.preparation import until_fresh
+from vault.service.issuing.preparation import until_fresh
 from vault.service.recorder import Recorded, Recorder, Replay, Scope, event_of
 from vault.service.select import Selector, select_one
 

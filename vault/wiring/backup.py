@@ -22,9 +22,9 @@ from vault.custody.protocol import Custody
 from vault.errors import FailedPrecondition
 from vault.hardening import harden
 from vault.service.catalogue import Catalogue
-from vault.service.content import Content, Forged, Watch, survey
 from vault.service.recorder import Recorded
-from vault.service.rootcopies import confirm, unconfirmed
+from vault.service.upkeep.content import Content, Forged, Watch, survey
+from vault.service.upkeep.rootcopies import confirm, unconfirmed
 from vault.stores.protocol import Transaction
 from vault.wiring.moments import dump_moment
 from vault.wiring.parts import assemble, open_custody, open_store

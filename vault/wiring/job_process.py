@@ -20,10 +20,10 @@ from vault.jobs.rewrap import Rewrap
 from vault.jobs.runner import Runner
 from vault.jobs.sweep import Sweeper
 from vault.model.states import JobKind
-from vault.service.destruction import Destruction
-from vault.service.newcode import CodeMaker
-from vault.service.promotion import Promotion
-from vault.service.reissue import Reissuer
+from vault.service.issuing.newcode import CodeMaker
+from vault.service.rotation.destruction import Destruction
+from vault.service.rotation.promotion import Promotion
+from vault.service.rotation.reissue import Reissuer
 from vault.wiring.garbage import spare_collections
 from vault.wiring.parts import Parts, assemble, clock_ms, open_custody, open_store
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import vault
 from vault.config import Config
-from vault.service.content import Watch
+from vault.service.upkeep.content import Watch
 from vault.stores.protocol import Transaction
 from vault.stores.sqlite import backup, check_schema, frozen
 from vault.wiring.parts import postgres_address

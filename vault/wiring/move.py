@@ -20,9 +20,9 @@ from vault.custody.protocol import Custody
 from vault.errors import FailedPrecondition, IntegrityFailure
 from vault.hardening import harden
 from vault.model.shape import SHAPES
-from vault.service.content import Content, Watch, survey
-from vault.service.moving import copy_tables, empty_tables
-from vault.service.restoration import admit_moved, check_not_a_vault
+from vault.service.upkeep.content import Content, Watch, survey
+from vault.service.upkeep.moving import copy_tables, empty_tables
+from vault.service.upkeep.restoration import admit_moved, check_not_a_vault
 from vault.stores.protocol import Store
 from vault.wiring.admission import open_keys, recorder_over
 from vault.wiring.moments import check_store, moment, no_writers, users_of

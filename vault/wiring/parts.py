@@ -18,9 +18,9 @@ from vault.model.states import ProgramState
 from vault.service.budget import WrapBudget
 from vault.service.catalogue import Catalogue, Snapshot
 from vault.service.formats import code_format
-from vault.service.issue import Issuer
+from vault.service.issuing.issue import Issuer
+from vault.service.issuing.preparation import Preparation
 from vault.service.keys import KeyMaker
-from vault.service.preparation import Preparation
 from vault.service.recorder import Lists, Recorder
 from vault.service.tally import slot_of
 from vault.stores.protocol import Source, Store

@@ -21,9 +21,9 @@ from vault.custody.protocol import Custody
 from vault.errors import AlreadyExists, FailedPrecondition, InvalidInput, VaultError
 from vault.hardening import harden
 from vault.model.rows import VaultRow
-from vault.service.content import Watch
-from vault.service.livekeys import LiveKeys, live_keys
-from vault.service.restoration import Restored, admit_restored, check_not_a_vault
+from vault.service.rotation.livekeys import LiveKeys, live_keys
+from vault.service.upkeep.content import Watch
+from vault.service.upkeep.restoration import Restored, admit_restored, check_not_a_vault
 from vault.stores.protocol import Store
 from vault.stores.sqlite import SqliteStore
 from vault.stores.sqlite import backup as sqlite_backup

@@ -9,8 +9,8 @@ from vault.config import Config
 from vault.errors import VaultError
 from vault.policy.access import parse_access
 from vault.rpc.tls import TlsFiles
-from vault.service.initialise import initialise
 from vault.service.keys import KeyMaker
+from vault.service.upkeep.initialise import initialise
 from vault.wiring.parts import assemble, clock_ms, migrate_store, open_custody, open_store
 
 

@@ -1,0 +1,1 @@
+"""Trading superseded codes for their successors."""

@@ -1,0 +1,1 @@
+"""What leaked: choosing it, stopping it, measuring it."""

@@ -1,0 +1,1 @@
+"""Making cards and handing their codes out."""

@@ -1,0 +1,1 @@
+"""Looking after a whole vault: making one, verifying, moving and restoring it."""
