@@ -31,12 +31,12 @@ class Code:
 
 @dataclass
 class Card:
-    """A card: its codes, oldest first, and the generations of those that were exchanged, and by whom."""
+    """A card: its codes, oldest first, and the generations of those that were handed out in exchanges."""
 
     card_id: bytes
     state: CardState
     codes: list[Code]
-    exchanged: dict[int, int] = field(default_factory=dict)
+    exchanged: set[int] = field(default_factory=set)
     contested: bool = False
 
     @property
@@ -159,16 +159,15 @@ class Model:
         last = later[-1].incident
         return last if last is not None and self.incidents[last].offers else None
 
-    def claim(self, card: Card, generation: int, claimant: int, *, right: bool) -> bool:
-        """Claim the successor of a card's code, and return whether it is handed out."""
+    def claim(self, card: Card, generation: int, *, right: bool) -> bool:
+        """Claim the successor of a card's code as nobody has before, and return whether it is handed out."""
         incident = self.opening(card, generation)
         if incident is None or not right:
             return False
-        first = card.exchanged.get(card.generation)
-        if first is not None:
-            card.contested = card.contested or first != claimant
-            return first == claimant
+        if card.generation in card.exchanged:
+            card.contested = True
+            return False
         if self.held(card, but=incident) or card.state not in SOLD:
             return False
-        card.exchanged[card.generation] = claimant
+        card.exchanged.add(card.generation)
         return True

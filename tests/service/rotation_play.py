@@ -68,7 +68,7 @@ class Play:
         self._shop = shop
         self._processes = [shop, *(shop.restarted() for _ in range(PROCESSES))]
         self._lanes = [Lane(process.runner()) for process in self._processes]
-        self._claimants = [Claimant(shop) for _ in range(2)]
+        self._granted: tuple[Claimant, Card, int, int] | None = None
         self._turn = 0
 
     async def act(self, name: str, *choices: Any) -> None:
@@ -157,22 +157,32 @@ class Play:
             with pytest.raises(FailedPrecondition, match=r"closed|on hold"):
                 await renew
 
-    async def _exchange(self, shop: Workshop, place: int, back: int, claimant: int, right: bool) -> None:
+    async def _exchange(self, shop: Workshop, place: int, back: int, right: bool) -> None:
         (card,) = self.model.picked([place])
         generation = max(1, card.generation - back)
-        code, claims = card.codes[generation - 1], self._claimants[claimant]
-        if not right:
-            shop.clock.advance(HOUR)  # the longest wait after a wrong proof
-        shown = Shown(Proof.SERIAL, Secret(code.serial.encode() if right else b"A00000000000A"))
-        number = 0 if claimant == 0 else self._turn  # the first claimant always claims anew by the same id and key
-        before = card.exchanged.get(card.generation)
-        claimed = await claims.claim(code.digits, shown, fresh=claimant > 0 or before != 0, shop=shop)
-        assert claimed.done == self.model.claim(card, generation, number, right=right)
-        if claimed.done:
-            opened = claims.open(claimed)
-            assert (opened.code.encode(), opened.serial) == (card.codes[-1].digits, card.codes[-1].serial)
+        claimant = Claimant(shop)
+        done = self.model.claim(card, generation, right=right)
+        await self._claim(claimant, card, generation, done=done, right=right)
+        if done:
+            self._granted = claimant, card, generation, card.generation
         elif not right:
-            shop.clock.advance(HOUR)
+            shop.clock.advance(HOUR)  # the longest wait after a wrong proof
+
+    async def _repeat(self, shop: Workshop) -> None:
+        """Send the last claim that was granted again, which gives the same code, unless the card has another."""
+        if self._granted is not None and self._granted[1].generation == self._granted[3]:
+            claimant, card, generation, _ = self._granted
+            claimant.shop = shop
+            await self._claim(claimant, card, generation, done=True, right=True)
+
+    async def _claim(self, claimant: Claimant, card: Card, generation: int, *, done: bool, right: bool) -> None:
+        code = card.codes[generation - 1]
+        shown = Shown(Proof.SERIAL, Secret(code.serial.encode() if right else b"A00000000000A"))
+        claimed = await claimant.claim(code.digits, shown)
+        assert claimed.done == done
+        if done:
+            opened = claimant.open(claimed)
+            assert (opened.code.encode(), opened.serial) == (card.codes[-1].digits, card.codes[-1].serial)
 
     async def _prepare(self, _: Workshop, lane: int) -> None:
         await self._lanes[lane].prepare()

@@ -34,13 +34,14 @@ _acts = st.one_of(
     st.tuples(st.just("reissue"), st.none() | _place, _unsold),
     st.tuples(st.just("move"), st.sampled_from([JobKind.REKEY, *MOVED_BY])),
     st.tuples(st.just("renew"), _place),
-    st.tuples(st.just("exchange"), st.integers(0, 3), _back, st.integers(0, 1), _right),
+    st.tuples(st.just("exchange"), st.integers(0, 3), _back, _right),
+    st.tuples(st.just("repeat")),
     st.tuples(st.just("prepare"), _lane),
     st.tuples(st.just("write"), _lane, st.integers(1, 8)),
     st.tuples(st.just("finish")),
 )
 _BEGIN: list[Act] = [("issue", 4, True), ("issue", 2, False), ("open", [0, 1, 4]), ("open", [])]
-"""Every sequence begins with cards that are sold and unsold, and two incidents, so that little of it is idle."""
+"""Every sequence begins with cards, sold and unsold, and two incidents, so that little of it is idle."""
 
 _LEAKED: list[Act] = [*_BEGIN, ("turn_hold", 1), ("reissue", 1, Unsold.REISSUE), ("finish",), ("offer", 1)]
 """Every other one begins in the middle of an exchange, which chance alone would hardly lead to."""
@@ -52,7 +53,7 @@ _SOLD_MEANWHILE: list[Act] = [
     ("change", "activate", [4]),
     ("finish",),
     ("offer", 0),
-    ("exchange", 4, 1, 0, True),
+    ("exchange", 4, 1, True),
 ]
 """A card that is sold when its new code is made, but not yet written, is its holder's to exchange."""
 

@@ -7,8 +7,8 @@ answered from what the first one left.
 
 What everything stands on lies here: ``catalogue`` and ``measures`` (programs, keys, holds and blocks in force),
 ``recorder``, cards and their rules. Beside it, by what it is for: ``issuing`` (making cards and handing codes out),
-``answering`` (is a code good; spending it), ``incidents``, ``rotation`` (new codes, new keys), ``exchanging`` (old codes
-for new ones) and ``upkeep`` (making, verifying, moving, restoring a vault).
+``answering`` (is a code good; spending it), ``incidents``, ``rotation`` (new codes, new keys), ``exchanging`` (old
+codes for new ones) and ``upkeep`` (making, verifying, moving, restoring a vault).
 
 Decisions of 2026-11-23:
 
