@@ -17,7 +17,6 @@ from vault.service.issuing.issue import CardPlan
 from vault.service.rotation.naming import MOVED_BY, count_rows
 from vault.stores.protocol import Store
 
-
 SHORT = 12
 """The short form fails every twelfth call, in each case another one first; ``--long`` every one."""
 
