@@ -115,7 +115,7 @@ async def vault(shop: Workshop) -> Vault:
 async def test_each_process_dies_some_calls_to_the_store_later_and_the_last_one_ends_the_job(
     vault: Vault, tmp_path: Path, shop_address: Address | None, kind: JobKind, request: pytest.FixtureRequest
 ) -> None:
-    later = 1 if request.config.getoption("--long") else 2 if shop_address is None else 5
+    later = 1 if request.config.getoption("--long") else 2 if shop_address is None else 6
     await BEGIN[kind](vault.shop)
     deaths = 0
     while await asyncio.to_thread(mortal.killed, mortal.begin(tmp_path, shop_address, 1 + deaths * later)):
@@ -123,5 +123,5 @@ async def test_each_process_dies_some_calls_to_the_store_later_and_the_last_one_
         vault.left_behind()
         if deaths % 5 == 0:
             await vault.check(kind)
-    assert deaths >= 8
+    assert deaths >= 7
     await vault.check_done(kind)

@@ -114,6 +114,8 @@ async def test_a_reissue_waits_while_the_disk_is_full_and_ends_right_once_there_
         assert await _verdict(shop, cards[1][1]) == resources.VERDICT_NOT_GOOD
     assert sorted(vault.children()) == before
     assert await asyncio.to_thread(vault.stop) == 0
+    waits = [line for line in vault.log.read_text(encoding="utf-8").splitlines() if "job_waits" in line]
+    assert any("the disk is full" in line for line in waits)
     async with opened(vault.configuration) as inside:
         codes = await check_whole(inside)
         assert {card for card, generations in codes.items() if len(generations) == 1} == {UUID(kept).bytes}

@@ -25,9 +25,9 @@ from vault.v1 import administration_service_pb2 as administration
 from vault.v1 import issuance_service_pb2 as issuance
 from vault.v1 import resources_pb2 as resources
 
-LEAKED = 4_000
+LEAKED = 3_000
 SOLD = 200
-BATCH = 4_000
+BATCH = 2_000
 DONE_SECONDS = 90.0
 RESUMED_SECONDS = 20.0
 """A lease is 5 s; the rest is for processes that start on a busy machine."""
@@ -158,7 +158,7 @@ async def test_jobs_that_run_together_end_whatever_is_killed_and_no_answer_is_wr
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("kind", ["reissue", *KEY_JOBS])
-async def test_every_kind_of_job_ends_after_twenty_kills(case: Case, kind: str) -> None:
+async def test_every_kind_of_job_ends_however_often_it_is_killed(case: Case, kind: str) -> None:
     dice = random.Random(kind)
     vault, officer, kills = case.vault, case.officer, 0
     program = "" if kind == "retag" else PROGRAM

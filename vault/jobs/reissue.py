@@ -32,7 +32,7 @@ from vault.service.recorder import Recorder, Scope
 from vault.service.rotation.cardsource import INCIDENT, Place, Seen, job_source
 from vault.service.rotation.choice import Act, Choice
 from vault.service.rotation.reissue import WRAPS_PER_CARD, PreparedCodes, Reissuer
-from vault.service.select import intact
+from vault.service.select import intact, intact_many
 from vault.stores.protocol import Transaction
 
 BOX_SECONDS = 0.012
@@ -94,6 +94,8 @@ class ReissueCards:
         if len(seen) == limit and sum(_meant(choice, each) for each in seen) < max(1, limit // 2):
             seen, ended = source.page(scope, place, max(limit, LOOKED_AT))
         done = scope.tx.reissues.get(job.job_id, [each.card_id for each in seen])
+        found = [each.card for each in seen if each.card is not None]
+        holds = dict(zip((card.card_id for card in found), intact_many(scope.snapshot, "card", found), strict=True))
         acts: dict[Act, list[CardRow]] = {act: [] for act in Act}
         refused: list[bytes] = []
         looked = 0
@@ -103,7 +105,7 @@ class ReissueCards:
                 break
             looked += 1
             place = each.place
-            if each.card is None or not intact(scope.snapshot, "card", each.card):
+            if each.card is None or not holds[each.card_id]:
                 refused.append(each.card_id)
             else:
                 acts[Act.LEAVE if each.card_id in done else choice.act(each.card)].append(each.card)

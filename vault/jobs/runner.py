@@ -111,13 +111,13 @@ class Runner:
                 failures += 1
                 if failures > PATIENCE:
                     raise
-                _log.info("job_waits", job=job.job_id.hex(), reason=error.reason)
+                _log.info("job_waits", job=job.job_id.hex(), problem=error.message, reason=error.reason)
                 await rest(stop, min(2.0, 0.01 * 2**failures))
             except VaultError as error:
                 if error.reason not in WAITING:
                     await self._fail(job, error)
                     break
-                _log.info("job_waits", job=job.job_id.hex(), reason=error.reason)
+                _log.info("job_waits", job=job.job_id.hex(), problem=error.message, reason=error.reason)
                 await self._rest(job, WAIT_SECONDS)
                 return
             else:

@@ -130,3 +130,9 @@ def intact(snapshot: Snapshot, table: str, row: tuple[object, ...]) -> bool:
         _log.error("row_refused", problem=error.message)
         return False
     return True
+
+
+def intact_many(snapshot: Snapshot, table: str, rows: Sequence[tuple[object, ...]]) -> list[bool]:
+    """Return what ``intact`` does of each row, in half the time where all are."""
+    holds = snapshot.tagger.holds_many(SHAPES[table], rows)
+    return holds if all(holds) else [intact(snapshot, table, row) for row in rows]

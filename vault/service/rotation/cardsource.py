@@ -17,7 +17,7 @@ from vault.model.states import IncidentScope
 from vault.service.holds import split_ids
 from vault.service.recorder import Recorder, Scope
 from vault.service.rotation.choice import Act, Choice
-from vault.service.select import intact
+from vault.service.select import intact_many
 from vault.stores.protocol import Transaction
 
 PROGRAM, INCIDENT, CHOSEN = 0, 1, 2
@@ -64,13 +64,10 @@ class Source(NamedTuple):
     def _chosen(self, scope: Scope, place: Place, limit: int) -> tuple[list[Seen], bool]:
         rows = scope.tx.selections.page(self.selection_id, place.position, limit)
         cards = scope.tx.cards.get(self.program, [row.card_id for row in rows])
+        chosen = intact_many(scope.snapshot, "selection", rows)
         seen = [
-            Seen(
-                row.card_id,
-                cards.get(row.card_id) if intact(scope.snapshot, "selection", row) else None,
-                Place(0, row.card_id),
-            )
-            for row in rows
+            Seen(row.card_id, cards.get(row.card_id) if holds else None, Place(0, row.card_id))
+            for row, holds in zip(rows, chosen, strict=True)
         ]
         return seen, len(rows) < limit
 

@@ -19,6 +19,9 @@ from vault.service.recorder import Scope
 WRAPS_PER_CARD = 2
 """One for the code; what is left over serves codes that must be made again."""
 
+_RENEWED = ("generation", "revision", "tag")
+"""What a new code changes in its card's row."""
+
 
 class Replacement(NamedTuple):
     """A card before and after, and its new code in hand."""
@@ -70,7 +73,11 @@ class Reissuer:
         fitting = [_fit(scope, each, cards[each.before.card_id]) for each in wanted]
         codes = self._maker.claim(scope, prepared.program, [each.new for each in fitting])
         written = [each._replace(new=new) for each, new in zip(fitting, codes, strict=True)]
-        scope.tx.cards.update(sorted(each.after for each in written))
+        ordered = sorted(written, key=lambda each: each.after.card_id)
+        befores = [each.before for each in ordered]
+        afters = [tuple(getattr(each.after, name) for name in _RENEWED) for each in ordered]
+        if scope.tx.moves.swap(SHAPES["card"], _RENEWED, befores, afters) != len(ordered):
+            raise Unavailable("a card has changed meanwhile", reason="STALE", retry_seconds=0.0)
         return written
 
 
