@@ -21,7 +21,7 @@ class ReissueContract:
             tx.reissues.insert(rows[::-1])
             tx.reissues.insert([reissue(other, ids[0], 3)])
             with pytest.raises(AlreadyExists):
-                tx.reissues.insert([reissue(one, new_id()), rows[5]])
+                tx.reissues.insert([reissue(one, bytes([0xFF] * 16)), rows[5]])  # the first of the two may stay
 
         await store.transact(work)
         wanted = [ids[4], ids[2], new_id()]
@@ -29,10 +29,7 @@ class ReissueContract:
         assert await store.read(lambda tx: tx.reissues.get(new_id(), wanted)) == {}
         assert await store.read(lambda tx: tx.reissues.get(one, [])) == {}
         assert await store.read(lambda tx: tx.reissues.page(other, b"", 9)) == [reissue(other, ids[0], 3)]
-        page = await store.read(lambda tx: tx.reissues.page(one, ids[9], 20))
-        assert (
-            page == [row for row in await store.read(lambda tx: tx.reissues.page(one, b"", 900)) if row in rows][10:30]
-        )
+        assert await store.read(lambda tx: tx.reissues.page(one, ids[9], 20)) == rows[10:30]
 
     async def test_a_package_is_put_and_put_again(self, store: Store) -> None:
         row = package(new_id())

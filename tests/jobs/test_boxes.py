@@ -1,0 +1,94 @@
+"""How large chunks become: they fit their box by what the work in them takes, whatever the disk takes."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from tests.contracts.faults import FaultyStore
+from tests.workshop import Workshop, workshop
+from vault.jobs.chunk import Chunk, Kind, Step
+from vault.jobs.runner import Runner
+from vault.model.rows import JobRow
+from vault.model.states import JobKind, JobState
+from vault.service.recorder import Scope
+from vault.stores.protocol import Store, Transaction
+from vault.wiring.job_process import kinds
+
+T = TypeVar("T")
+
+SECONDS_PER_CARD = 0.001
+CARDS = 3000
+
+
+class _Seconds:
+    """A clock that only work and disks move."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class _Paced:
+    """A kind of job whose chunks take so long for each card."""
+
+    def __init__(self, kind: Kind, seconds: _Seconds, box_seconds: float) -> None:
+        self.box_seconds = box_seconds
+        self._kind = kind
+        self._seconds = seconds
+
+    async def prepare(self, job: JobRow, limit: int) -> Step:
+        step = await self._kind.prepare(job, limit)
+
+        def paced(scope: Scope) -> Chunk:
+            chunk = step(scope)
+            self._seconds.now += len(chunk.items) * SECONDS_PER_CARD
+            return chunk
+
+        return paced
+
+
+class _SlowDisk(FaultyStore):
+    """A store whose commits take a quarter of a second."""
+
+    def __init__(self, inner: Store, seconds: _Seconds) -> None:
+        super().__init__(inner)
+        self._seconds = seconds
+
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
+        result = await super().transact(work)
+        self._seconds.now += 0.25
+        return result
+
+
+async def _sizes(shop: Workshop, seconds: _Seconds, box_seconds: float, least_box_seconds: float = 0.0) -> list[int]:
+    await shop.program()
+    await shop.batch(CARDS)
+    paced = {kind: _Paced(worker, seconds, box_seconds) for kind, worker in kinds(shop.parts).items()}
+    runner = Runner(shop.recorder, paced, shop.parts.random, seconds, least_box_seconds)
+    stop = asyncio.Event()
+    lane = asyncio.create_task(runner.run(stop))
+    async with asyncio.timeout(30):
+        while shop.database.rows("job", state=JobState.RUNNING):  # noqa: ASYNC110  the database tells nobody
+            await asyncio.sleep(0.01)
+    stop.set()
+    await lane
+    return [len(event.items) for event in await shop.all_events() if event.action == f"job/{JobKind.ISSUE_BATCH.name}"]
+
+
+async def test_chunks_become_as_large_as_their_box(shop: Workshop) -> None:
+    assert max(await _sizes(shop, _Seconds(), 0.2)) == 200
+
+
+async def test_a_slow_disk_does_not_make_chunks_small(tmp_path: Path) -> None:
+    seconds = _Seconds()
+    async with workshop(tmp_path, wrap=lambda store: _SlowDisk(store, seconds)) as shop:
+        sizes = await _sizes(shop, seconds, 0.2)
+    assert max(sizes) == 200
+    assert min(sizes[2:-1]) > 190
+
+
+async def test_where_nobody_waits_for_writers_boxes_are_larger(shop: Workshop) -> None:
+    assert max(await _sizes(shop, _Seconds(), 0.2, 0.4)) == 400
