@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.contracts.samples import PROGRAM, TAG, code, new_id
+from tests.contracts.samples import PROGRAM, TAG, code, new_id, request
 from tests.postgres import Cluster
 from tests.stores.conflicts import conflicting_store
 from vault.errors import Unavailable
@@ -225,6 +225,20 @@ async def test_without_prepared_statements_settings_travel_with_each_transaction
     assert await store.transact(lambda tx: tx.codes.claim(rows)) == set()
     counting: Any = lambda tx: tx.cards._table.run("SELECT count(*) FROM pg_prepared_statements").fetchone()  # noqa: E731
     assert await store.transact(counting) == (0,)
+    await store.close()
+
+
+@pytest.mark.parametrize("off", ["hashagg", "material", "sort", "indexscan", "bitmapscan", "hashagg,sort,material"])
+async def test_a_sweep_keeps_to_its_limit_whatever_the_plan(
+    cluster: Cluster, database: str, address: Address, off: str
+) -> None:
+    for name in off.split(","):
+        cluster.execute(f"ALTER DATABASE {database} SET enable_{name} = off")
+    store = PostgresStore.open(address)
+    rows = [request(bytes([number]) * 16, created_ms=number) for number in range(1, 8)]
+    await store.transact(lambda tx: [tx.requests.insert(row) for row in rows])
+    swept = [await store.transact(lambda tx: tx.requests.sweep(6, 2)) for _ in range(4)]
+    assert swept == [2, 2, 1, 0]
     await store.close()
 
 
