@@ -25,6 +25,7 @@ from vault.model.rows import (
     ProgramRow,
     RequestRow,
     SerialRow,
+    SubmissionRow,
 )
 from vault.model.shape import Shape
 from vault.model.states import (
@@ -90,6 +91,10 @@ def job(job_id: bytes, subject: bytes, created_ms: int = 1000, state: JobState =
 
 def request(request_id: bytes, created_ms: int = 1000, principal: str = "spiffe://shop") -> RequestRow:
     return RequestRow(principal, request_id, "/vault.v1.X/Y", b"mac", b"result", created_ms, TAG)
+
+
+def submission(nonce: bytes, created_ms: int = 1000) -> SubmissionRow:
+    return SubmissionRow(nonce, "spiffe://shop", new_id(), created_ms, TAG)
 
 
 def event(writer_id: bytes, counter: int, recorded_ms: int, name: str = PROGRAM) -> AuditEventRow:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.contracts.samples import PROGRAM, TAG, batch, event, job, key_version, new_id, program, request
+from tests.contracts.samples import PROGRAM, TAG, batch, event, job, key_version, new_id, program, request, submission
 from vault.errors import AlreadyExists, NotFound
 from vault.model.rows import KeyUseRow, RecipientRow, TallyRow, VaultRow
 from vault.model.states import BatchState, JobState, KeyPurpose, KeyState, ProgramState
@@ -203,6 +203,20 @@ class RecordContract:
         assert await store.read(lambda tx: tx.requests.get("spiffe://shop", rows[2].request_id)) is None
         assert await store.read(lambda tx: tx.requests.get("spiffe://shop", rows[3].request_id)) == rows[3]
         assert await store.read(lambda tx: tx.requests.get("spiffe://other", rows[0].request_id)) is not None
+
+    async def test_a_submission_is_taken_once_and_swept_by_age(self, store: Store) -> None:
+        rows = [submission(bytes([number]) * 16, created_ms=number) for number in range(1, 6)]
+        again = rows[0]._replace(principal="spiffe://other", created_ms=9)
+        assert await store.transact(lambda tx: tx.submissions.claim(rows[:3])) == set()
+        assert await store.transact(lambda tx: tx.submissions.claim([again, *rows[3:]])) == {again.nonce}
+        twice = submission(bytes([9]) * 16)
+        assert await store.transact(lambda tx: tx.submissions.claim([twice, twice])) == {twice.nonce}
+        nonces = [row.nonce for row in rows]
+        kept = await store.read(lambda tx: tx.submissions.get([*nonces, bytes(16)]))
+        assert kept == dict(zip(nonces, rows, strict=True))
+        assert await store.read(lambda tx: tx.submissions.get([])) == {}
+        assert [await store.transact(lambda tx: tx.submissions.sweep(4, 2)) for _ in range(3)] == [2, 1, 0]
+        assert set(await store.read(lambda tx: tx.submissions.get(nonces))) == set(nonces[3:])
 
     async def test_events_are_paged_by_time_writer_and_counter(self, store: Store) -> None:
         ann, bob = b"a" * 16, b"b" * 16

@@ -46,6 +46,9 @@ TRIPS: Mapping[str, _Trip] = MappingProxyType(
         "request": _Trip(
             lambda tx, row: tx.requests.insert(row), lambda tx, row: tx.requests.get(row.principal, row.request_id)
         ),
+        "submission": _Trip(
+            lambda tx, row: tx.submissions.claim([row]), lambda tx, row: tx.submissions.get([row.nonce])[row.nonce]
+        ),
         "root_copy": _Trip(lambda tx, row: tx.root_copies.put(row), lambda tx, row: tx.root_copies.all()[0]),
         "incident": _Trip(lambda tx, row: tx.incidents.insert(row), lambda tx, row: tx.incidents.get(row.incident_id)),
         "incident_step": _Trip(

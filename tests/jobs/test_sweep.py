@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.contracts.samples import submission
 from tests.workshop import Workshop
 from vault.jobs import sweep
 from vault.jobs.sweep import Sweeper
@@ -24,6 +25,14 @@ async def test_requests_are_kept_for_their_time_and_swept_after_it(shop: Worksho
     assert shop.database.count("request") == 1
     again = await shop.issue(call=old)
     assert again.codes[0].card_id != first.codes[0].card_id
+
+
+async def test_nonces_are_kept_until_their_submissions_are_long_refused(shop: Workshop) -> None:
+    old, young = submission(b"a" * 16, shop.clock() - sweep.SUBMISSION_MS - 1), submission(b"b" * 16, shop.clock())
+    await shop.store.transact(lambda tx: tx.submissions.claim([old, young]))
+    sweeper = Sweeper(shop.store, shop.clock, 24)
+    assert await sweeper.sweep(asyncio.Event()) == 1
+    assert [row["nonce"] for row in shop.database.rows("submission")] == [young.nonce]
 
 
 async def test_a_sweep_goes_on_piece_by_piece_until_it_is_stopped(

@@ -1,4 +1,8 @@
-"""Deletes what is only kept for a time: answered requests, once no retry of theirs is promised an answer any more."""
+"""Deletes what is only kept for a time.
+
+Answered requests go once no retry of theirs is promised an answer any more, the nonces of sealed submissions once their
+submissions are too old to be taken.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -6,12 +10,14 @@ from collections.abc import Callable
 from vault import log
 from vault.errors import VaultError
 from vault.jobs.runner import rest
-from vault.stores.protocol import Store
+from vault.stores.protocol import Store, Transaction
 
 _log = log.get(__name__)
 
 PAUSE_SECONDS = 60.0
 PIECE = 500
+SUBMISSION_MS = 3_600_000
+"""How long nonces are kept: 12 times the age at which submissions are refused, should clocks be set back meanwhile."""
 
 
 class Sweeper:
@@ -34,10 +40,16 @@ class Sweeper:
 
     async def sweep(self, stop: asyncio.Event) -> int:
         """Sweep what is there now, and return how many were deleted."""
-        before_ms = self._clock_ms() - self._keep_ms
+        now_ms = self._clock_ms()
+        return await self._all(stop, lambda tx: tx.requests.sweep(now_ms - self._keep_ms, PIECE)) + await self._all(
+            stop, lambda tx: tx.submissions.sweep(now_ms - SUBMISSION_MS, PIECE)
+        )
+
+    async def _all(self, stop: asyncio.Event, sweep: Callable[[Transaction], int]) -> int:
+        """Sweep in pieces until a piece is not full, and return how many were deleted."""
         swept = 0
         while not stop.is_set():
-            piece = await self._store.transact(lambda tx: tx.requests.sweep(before_ms, PIECE))
+            piece = await self._store.transact(sweep)
             swept += piece
             if piece < PIECE:
                 break

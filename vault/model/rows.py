@@ -21,7 +21,7 @@ from vault.model.states import (
 
 
 class ProgramRow(NamedTuple):
-    """A program and its settings; windows in whole seconds."""
+    """A program and its settings; windows in whole seconds. ``seal_required`` is None or 0 for no."""
 
     program: str
     state: ProgramState
@@ -37,6 +37,7 @@ class ProgramRow(NamedTuple):
     created_ms: int
     revision: int
     tag: bytes
+    seal_required: int | None = None
 
 
 class KeyVersionRow(NamedTuple):
@@ -207,6 +208,16 @@ class RequestRow(NamedTuple):
     method: str
     body_mac: bytes
     result: bytes
+    created_ms: int
+    tag: bytes
+
+
+class SubmissionRow(NamedTuple):
+    """A sealed submission that was taken: its nonce, 16 bytes, and the request that it is bound to."""
+
+    nonce: bytes
+    principal: str
+    request_id: bytes
     created_ms: int
     tag: bytes
 

@@ -47,7 +47,7 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
         shape.table: shape
         for shape in (
             Shape("vault", rows.VaultRow, ("vault_id",)),
-            Shape("program", rows.ProgramRow, ("program",)),
+            Shape("program", rows.ProgramRow, ("program",), since={"seal_required": 2}, tag_version=2),
             Shape("key_version", rows.KeyVersionRow, ("purpose", "program", "version"), sealed=("wrapped_key",)),
             Shape("key_use", rows.KeyUseRow, ("purpose", "program", "version")),
             Shape("recipient", rows.RecipientRow, ("program", "recipient")),
@@ -65,6 +65,7 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
                 tag_version=2,
             ),
             Shape("request", rows.RequestRow, ("principal", "request_id")),
+            Shape("submission", rows.SubmissionRow, ("nonce",)),
             Shape("root_copy", rows.RootCopyRow, ("root_version",)),
             Shape("incident", incident_rows.IncidentRow, ("incident_id",)),
             Shape("incident_step", incident_rows.IncidentStepRow, ("incident_id", "number")),

@@ -62,6 +62,7 @@ class Detail(IntEnum):
     PROGRAM_STOPPED = 9
     INTEGRITY = 10
     FROZEN = 11
+    SUBMISSION = 12
 
 
 class ChangeOutcome(IntEnum):

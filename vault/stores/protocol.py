@@ -39,6 +39,7 @@ from vault.stores.records import (
     RequestRecords,
     RootCopyRecords,
     SerialRecords,
+    SubmissionRecords,
     TallyRecords,
     VaultRecords,
 )
@@ -97,6 +98,10 @@ class Transaction(Protocol):
     @property
     def requests(self) -> RequestRecords:
         """Answered requests."""
+
+    @property
+    def submissions(self) -> SubmissionRecords:
+        """Sealed submissions that were taken."""
 
     @property
     def processes(self) -> ProcessRecords:

@@ -17,6 +17,7 @@ from vault.model.rows import (
     RequestRow,
     RootCopyRow,
     SerialRow,
+    SubmissionRow,
     TallyRow,
     VaultRow,
 )
@@ -226,6 +227,22 @@ class RequestRecords(Protocol):
 
     def sweep(self, before_ms: int, limit: int) -> int:
         """Delete up to ``limit`` requests created before a time, and return how many."""
+
+
+class SubmissionRecords(Protocol):
+    """Sealed submissions that were taken."""
+
+    def get(self, nonces: Collection[bytes]) -> dict[bytes, SubmissionRow]:
+        """Return the submissions with these nonces; nonces that were never taken are left out."""
+
+    def claim(self, rows: Sequence[SubmissionRow]) -> set[bytes]:
+        """Write each row whose nonce is free, and return the nonces that were not.
+
+        A nonce that stands in the call twice is not written and is returned.
+        """
+
+    def sweep(self, before_ms: int, limit: int) -> int:
+        """Delete up to ``limit`` submissions taken before a time, and return how many."""
 
 
 class ProcessRecords(Protocol):

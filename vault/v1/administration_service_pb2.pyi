@@ -199,7 +199,7 @@ class UpdateProgramRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What to change, paths within settings: `display_name`, `max_guess_odds`, `clear_delivery`, `activation_undo_window`, `redemption_reversal_window`."""
+        """What to change, paths within settings: `display_name`, `max_guess_odds`, `clear_delivery`, `activation_undo_window`, `redemption_reversal_window`, `seal_required`."""
 
     def __init__(
         self,

@@ -89,6 +89,10 @@ class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.Value
     """The code is its card's current one, the card is active, and its program runs."""
     VERDICT_NOT_GOOD: _Verdict.ValueType  # 2
     """It is not; the answer is the same whatever the reason."""
+    VERDICT_SUBMISSION_REFUSED: _Verdict.ValueType  # 3
+    """The sealed submission was not taken: it is old, was used before, is damaged, or is for another audience, program or purpose; the answer is
+    the same whatever the reason. Nothing was done and nothing is said of its code; have it sealed anew.
+    """
 
 class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
     """Whether a code is good."""
@@ -99,6 +103,10 @@ VERDICT_GOOD: Verdict.ValueType  # 1
 """The code is its card's current one, the card is active, and its program runs."""
 VERDICT_NOT_GOOD: Verdict.ValueType  # 2
 """It is not; the answer is the same whatever the reason."""
+VERDICT_SUBMISSION_REFUSED: Verdict.ValueType  # 3
+"""The sealed submission was not taken: it is old, was used before, is damaged, or is for another audience, program or purpose; the answer is
+the same whatever the reason. Nothing was done and nothing is said of its code; have it sealed anew.
+"""
 Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
 
 class _Detail:
@@ -131,6 +139,8 @@ class _DetailEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Detail.ValueTy
     """A stored row failed its integrity check; an alarm was raised."""
     DETAIL_FROZEN: _Detail.ValueType  # 11
     """Its card is on hold: an incident has frozen it, or its exchange was claimed twice."""
+    DETAIL_SUBMISSION: _Detail.ValueType  # 12
+    """The sealed submission was not taken, whatever the reason."""
 
 class Detail(_Detail, metaclass=_DetailEnumTypeWrapper):
     """Why a code is not good; told only to callers that hold ROLE_DETAIL for the program."""
@@ -159,6 +169,8 @@ DETAIL_INTEGRITY: Detail.ValueType  # 10
 """A stored row failed its integrity check; an alarm was raised."""
 DETAIL_FROZEN: Detail.ValueType  # 11
 """Its card is on hold: an incident has frozen it, or its exchange was claimed twice."""
+DETAIL_SUBMISSION: Detail.ValueType  # 12
+"""The sealed submission was not taken, whatever the reason."""
 Global___Detail: _TypeAlias = Detail  # noqa: Y015
 
 class _ChangeOutcome:
@@ -260,6 +272,7 @@ class ProgramSettings(_message.Message):
     CLEAR_DELIVERY_FIELD_NUMBER: _builtins.int
     ACTIVATION_UNDO_WINDOW_FIELD_NUMBER: _builtins.int
     REDEMPTION_REVERSAL_WINDOW_FIELD_NUMBER: _builtins.int
+    SEAL_REQUIRED_FIELD_NUMBER: _builtins.int
     display_name: _builtins.str
     """Name for people; the program's id where absent."""
     max_guess_odds: _builtins.float
@@ -270,6 +283,8 @@ class ProgramSettings(_message.Message):
     """True when a code is spent by one redemption. Fixed at creation."""
     clear_delivery: _builtins.bool
     """True when codes may be delivered in clear over the caller's mTLS channel; otherwise they are only ever sealed to a recipient."""
+    seal_required: _builtins.bool
+    """True when the program's codes are taken in sealed submissions only: a code in clear is refused."""
     @_builtins.property
     def code_format(self) -> Global___CodeFormat:
         """How codes look. Fixed at creation."""
@@ -292,10 +307,11 @@ class ProgramSettings(_message.Message):
         clear_delivery: _builtins.bool = ...,
         activation_undo_window: _duration_pb2.Duration | None = ...,
         redemption_reversal_window: _duration_pb2.Duration | None = ...,
+        seal_required: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["activation_undo_window", b"activation_undo_window", "code_format", b"code_format", "redemption_reversal_window", b"redemption_reversal_window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation_undo_window", b"activation_undo_window", "clear_delivery", b"clear_delivery", "code_format", b"code_format", "display_name", b"display_name", "max_guess_odds", b"max_guess_odds", "redemption_reversal_window", b"redemption_reversal_window", "single_use", b"single_use"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation_undo_window", b"activation_undo_window", "clear_delivery", b"clear_delivery", "code_format", b"code_format", "display_name", b"display_name", "max_guess_odds", b"max_guess_odds", "redemption_reversal_window", b"redemption_reversal_window", "seal_required", b"seal_required", "single_use", b"single_use"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -751,22 +767,56 @@ class PresentedCode(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CODE_FIELD_NUMBER: _builtins.int
+    SEALED_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """The digits, over the caller's mTLS channel: 8 to 19 of them, in groups or not (spaces and hyphens are passed over)."""
+    sealed: _builtins.bytes
+    """Sealed at the edge to one of the vault's sealing keys, so that nobody on the way has seen the digits: format (1 byte, 1),
+    version of the key (4 bytes, big-endian), then a libsodium sealed box of a padded `vault.formats.v1.Submission`. It is taken
+    once, within 5 minutes, from its audience or a relay of its audience, for its program and purpose; the request then needs
+    a `request_id`, under which it can be sent again. It holds one code, unless the method says otherwise.
+    """
     def __init__(
         self,
         *,
         code: _builtins.str = ...,
+        sealed: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "form", b"form"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "form", b"form", "sealed", b"sealed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "form", b"form"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "form", b"form", "sealed", b"sealed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_form: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
+    _WhichOneofReturnType_form: _TypeAlias = _typing.Literal["code", "sealed"]  # noqa: Y015
     _WhichOneofArgType_form: _TypeAlias = _typing.Literal["form", b"form"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_form) -> _WhichOneofReturnType_form | None: ...
 
 Global___PresentedCode: _TypeAlias = PresentedCode  # noqa: Y015
+
+@_typing.final
+class ReceiptRequest(_message.Message):
+    """Asks for a receipt: the vault's signed word on the answer, which others can verify without asking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUDIENCE_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    audience: _builtins.str
+    """Who the receipt is for, its `aud`: one of the audiences that the access file allows the caller."""
+    nonce: _builtins.bytes
+    """Stands in the receipt as its `nonce`, in base64url, so that it can be told to be an answer to this request."""
+    def __init__(
+        self,
+        *,
+        audience: _builtins.str = ...,
+        nonce: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "nonce", b"nonce"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReceiptRequest: _TypeAlias = ReceiptRequest  # noqa: Y015
 
 @_typing.final
 class CardChange(_message.Message):
@@ -1105,6 +1155,8 @@ class PublicKey(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     PUBLIC_KEY_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    ACTIVATE_TIME_FIELD_NUMBER: _builtins.int
+    DEACTIVATE_TIME_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
     """Names the key: purpose and version."""
     purpose: Global___PublicKey.Purpose.ValueType
@@ -1117,6 +1169,14 @@ class PublicKey(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
 
+    @_builtins.property
+    def activate_time(self) -> _timestamp_pb2.Timestamp:
+        """When it came into use; absent before."""
+
+    @_builtins.property
+    def deactivate_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was no longer used to sign or seal; absent before."""
+
     def __init__(
         self,
         *,
@@ -1125,10 +1185,12 @@ class PublicKey(_message.Message):
         state: Global___PublicKey.State.ValueType = ...,
         public_key: _builtins.bytes = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        activate_time: _timestamp_pb2.Timestamp | None = ...,
+        deactivate_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activate_time", b"activate_time", "create_time", b"create_time", "deactivate_time", b"deactivate_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "key_id", b"key_id", "public_key", b"public_key", "purpose", b"purpose", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activate_time", b"activate_time", "create_time", b"create_time", "deactivate_time", b"deactivate_time", "key_id", b"key_id", "public_key", b"public_key", "purpose", b"purpose", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,6 +28,12 @@ class ValidateCodeRequest(_message.Message):
 
     PROGRAMS_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID that the caller makes up for this request and sends again when it tries again. Needed with a sealed code, which is then taken
+    again from this request alone, within 24 hours, for the same result; without one it is passed over.
+    """
     @_builtins.property
     def programs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The programs to ask, 1 to 8, each once. Absent: the only one for which the caller is a validator."""
@@ -36,15 +42,21 @@ class ValidateCodeRequest(_message.Message):
     def code(self) -> _resources_pb2.PresentedCode:
         """The code."""
 
+    @_builtins.property
+    def receipt(self) -> _resources_pb2.ReceiptRequest:
+        """Asks for a receipt of a good answer. Absent: none is made."""
+
     def __init__(
         self,
         *,
         programs: _abc.Iterable[_builtins.str] | None = ...,
         code: _resources_pb2.PresentedCode | None = ...,
+        request_id: _builtins.str = ...,
+        receipt: _resources_pb2.ReceiptRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["code", b"code"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "programs", b"programs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "programs", b"programs", "receipt", b"receipt", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -101,6 +113,9 @@ class ValidateCodeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULT_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    receipt: _builtins.str
+    """The receipt, a compact JWS (RFC 7515, RFC 8037), when one was asked for and the code is good. It is advisory: a freeze may come after it."""
     @_builtins.property
     def result(self) -> Global___ValidatedCode:
         """The answer."""
@@ -109,10 +124,11 @@ class ValidateCodeResponse(_message.Message):
         self,
         *,
         result: Global___ValidatedCode | None = ...,
+        receipt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -126,23 +142,35 @@ class BatchValidateCodesRequest(_message.Message):
 
     PROGRAMS_FIELD_NUMBER: _builtins.int
     CODES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID that the caller makes up for this request and sends again when it tries again. Needed with a sealed code, which is then taken
+    again from this request alone, within 24 hours, for the same result; without one it is passed over.
+    """
     @_builtins.property
     def programs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The programs to ask, 1 to 8, each once. Absent: the only one for which the caller is a validator."""
 
     @_builtins.property
     def codes(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.PresentedCode]:
-        """The codes."""
+        """The codes. A sealed submission of several codes, up to 1,000, has to be the only one."""
+
+    @_builtins.property
+    def receipt(self) -> _resources_pb2.ReceiptRequest:
+        """Asks for a receipt over all the answers. Absent: none is made."""
 
     def __init__(
         self,
         *,
         programs: _abc.Iterable[_builtins.str] | None = ...,
         codes: _abc.Iterable[_resources_pb2.PresentedCode] | None = ...,
+        request_id: _builtins.str = ...,
+        receipt: _resources_pb2.ReceiptRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes", "programs", b"programs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes", "programs", b"programs", "receipt", b"receipt", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -155,18 +183,22 @@ class BatchValidateCodesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    receipt: _builtins.str
+    """The receipt over all the answers, good or not, in their order, when one was asked for."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ValidatedCode]:
-        """One answer for each code, in the request's order."""
+        """One answer for each code, in the request's order, or in that of the one submission; a submission of several that was not taken has one."""
 
     def __init__(
         self,
         *,
         results: _abc.Iterable[Global___ValidatedCode] | None = ...,
+        receipt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -181,6 +213,7 @@ class RedeemCodeRequest(_message.Message):
     PROGRAM_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
     program: _builtins.str
     """The program."""
     request_id: _builtins.str
@@ -189,16 +222,21 @@ class RedeemCodeRequest(_message.Message):
     def code(self) -> _resources_pb2.PresentedCode:
         """The code."""
 
+    @_builtins.property
+    def receipt(self) -> _resources_pb2.ReceiptRequest:
+        """Asks for a receipt of the redemption. Absent: none is made."""
+
     def __init__(
         self,
         *,
         program: _builtins.str = ...,
         request_id: _builtins.str = ...,
         code: _resources_pb2.PresentedCode | None = ...,
+        receipt: _resources_pb2.ReceiptRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["code", b"code"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "program", b"program", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "program", b"program", "receipt", b"receipt", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -215,6 +253,7 @@ class RedeemCodeResponse(_message.Message):
     CARD_ID_FIELD_NUMBER: _builtins.int
     REDEMPTION_ID_FIELD_NUMBER: _builtins.int
     REDEEM_TIME_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
     verdict: _resources_pb2.Verdict.ValueType
     """Whether the code was good, and is now spent by this redemption."""
     detail: _resources_pb2.Detail.ValueType
@@ -223,6 +262,8 @@ class RedeemCodeResponse(_message.Message):
     """The card's id when the code was good, and with the right to details when a card was found."""
     redemption_id: _builtins.str
     """Names this redemption, a UUID; set when the code was good."""
+    receipt: _builtins.str
+    """The receipt, a compact JWS, when one was asked for and the code was good. Its `jti` is the redemption's id, so that money moves on it once."""
     @_builtins.property
     def redeem_time(self) -> _timestamp_pb2.Timestamp:
         """When it was redeemed; set when the code was good."""
@@ -235,10 +276,11 @@ class RedeemCodeResponse(_message.Message):
         card_id: _builtins.str = ...,
         redemption_id: _builtins.str = ...,
         redeem_time: _timestamp_pb2.Timestamp | None = ...,
+        receipt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["redeem_time", b"redeem_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "detail", b"detail", "redeem_time", b"redeem_time", "redemption_id", b"redemption_id", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "detail", b"detail", "receipt", b"receipt", "redeem_time", b"redeem_time", "redemption_id", b"redemption_id", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -326,7 +368,9 @@ class ExchangeCodeRequest(_message.Message):
     purchase_proven: _builtins.bool
     """True: the caller has seen purchase proven."""
     public_key: _builtins.bytes
-    """The holder's one-time public key that the new code is sealed to: 32 bytes, X25519 (RFC 7748)."""
+    """The holder's one-time public key that the new code is sealed to: 32 bytes, X25519 (RFC 7748). Needed with a code in clear; a sealed
+    submission holds it, and the serial, and the request then has neither.
+    """
     @_builtins.property
     def code(self) -> _resources_pb2.PresentedCode:
         """The superseded code."""
@@ -500,18 +544,28 @@ class ListPublicKeysResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     KEYS_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
+    issuer: _builtins.str
+    """Who the vault is in what it signs, the `iss` of receipts: `urn:uuid:` and the vault's id."""
     @_builtins.property
     def keys(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.PublicKey]:
         """Every public key that still verifies, opens or will be used, by purpose and version."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """The vault's clock, by which an edge corrects its own before it seals."""
 
     def __init__(
         self,
         *,
         keys: _abc.Iterable[_resources_pb2.PublicKey] | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        issuer: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["keys", b"keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issuer", b"issuer", "keys", b"keys", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,9 +9,15 @@ by its ``oldest_release``. That is why the statements stand here as they were wr
 ``vault.model.shape``, which moves on; a test compares the sum of all steps with it.
 """
 
-from vault.stores.migrations import m0001, m0002, m0003, m0004
+from vault.stores.migrations import m0001, m0002, m0003, m0004, m0005
 from vault.stores.migrations.step import Migration, release_number
 
-MIGRATIONS: tuple[Migration, ...] = (m0001.MIGRATION, m0002.MIGRATION, m0003.MIGRATION, m0004.MIGRATION)
+MIGRATIONS: tuple[Migration, ...] = (
+    m0001.MIGRATION,
+    m0002.MIGRATION,
+    m0003.MIGRATION,
+    m0004.MIGRATION,
+    m0005.MIGRATION,
+)
 
 __all__ = ["MIGRATIONS", "Migration", "release_number"]

@@ -21,6 +21,7 @@ from vault.stores.postgres.roots import PostgresRootCopies
 from vault.stores.postgres.selections import PostgresSelections
 from vault.stores.postgres.serials import PostgresSerials
 from vault.stores.postgres.session import Session
+from vault.stores.postgres.submissions import PostgresSubmissions
 from vault.stores.postgres.tables import PostgresTables
 from vault.stores.postgres.tallies import PostgresTallies
 
@@ -44,6 +45,7 @@ class PostgresTransaction:
         self.tallies = PostgresTallies(session, lock)
         self.jobs = PostgresJobs(session)
         self.requests = PostgresRequests(session)
+        self.submissions = PostgresSubmissions(session)
         self.processes = PostgresProcesses(session)
         self.incidents = PostgresIncidents(session)
         self.selections = PostgresSelections(session)

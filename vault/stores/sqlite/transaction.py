@@ -20,6 +20,7 @@ from vault.stores.sqlite.requests import SqliteRequests
 from vault.stores.sqlite.roots import SqliteRootCopies
 from vault.stores.sqlite.selections import SqliteSelections
 from vault.stores.sqlite.serials import SqliteSerials
+from vault.stores.sqlite.submissions import SqliteSubmissions
 from vault.stores.sqlite.tables import SqliteTables
 from vault.stores.sqlite.tallies import SqliteTallies
 
@@ -41,6 +42,7 @@ class SqliteTransaction:
         self.tallies = SqliteTallies(connection)
         self.jobs = SqliteJobs(connection)
         self.requests = SqliteRequests(connection)
+        self.submissions = SqliteSubmissions(connection)
         self.processes = SqliteProcesses(connection)
         self.incidents = SqliteIncidents(connection)
         self.selections = SqliteSelections(connection)
