@@ -10,6 +10,7 @@ from bench.clients import Run, run_load
 from bench.figure import Figure, middle
 from bench.grounds import Reach
 from bench.load import Order
+from bench.profile import profiled
 from bench.rig import Rig
 
 SHOP = "shop"
@@ -39,8 +40,13 @@ class Seen(NamedTuple):
     many_at_once: list[float]
 
 
-def measure_calls(
-    rig: Rig, wallet: Wallet, pace: Pace, asked: frozenset[str], say: Callable[[str], None]
+def measure_calls(  # noqa: PLR0913, PLR0917  what is measured, how, and where to tell
+    rig: Rig,
+    wallet: Wallet,
+    pace: Pace,
+    asked: frozenset[str],
+    say: Callable[[str], None],
+    profile: Path | None = None,
 ) -> list[Figure]:
     """Measure calls, each kind in turn with the echo.
 
@@ -50,8 +56,13 @@ def measure_calls(
         pace: How long and how often.
         asked: The kinds wanted: ``validate``, ``batch``.
         say: Told what is being done.
+        profile: Where to write where the time of one worker went in a run of each kind more; its name gets the kind.
     """
     folder = wallet.validate.parent
+
+    def serving() -> list[int]:
+        return [*rig.pids("worker"), *rig.ground.pids()]
+
     seen = Seen([], [], [], [], [])
     with echo.echo_server(rig.certificates, rig.workers) as address:
         kinds = {
@@ -68,9 +79,10 @@ def measure_calls(
         for number in range(pace.rounds):
             for kind in wanted:
                 runs, order = kinds[kind]
-                run = run_load(folder, order)
+                run = run_load(folder, order, echo.pids if kind == "echo" else serving)
                 runs.append(run)
-                say(f"round {number + 1}: {kind} {run.rate:,.0f} calls/s, p99 {run.p99_ms:.1f} ms")
+                told = f"{run.rate:,.0f} calls/s, p99 {run.p99_ms:.1f} ms, CPU {run.cpu_us:,.0f} µs a call"
+                say(f"round {number + 1}: {kind} {told}")
             for kind, rates, at_once in (
                 ("validate", seen.one_by_one, 1),
                 ("batch", seen.many_at_once, LOOK_UPS_AT_ONCE),
@@ -79,6 +91,13 @@ def measure_calls(
                 if rate is not None:
                     rates.append(rate)
                     say(f"round {number + 1}: bare look-ups {rate:,.0f} codes/s, {at_once} at once")
+        for kind in wanted[1:]:
+            if profile is None:
+                break
+            file = profile.with_stem(f"{profile.stem}-{kind}")
+            with profiled(rig.pids("worker")[0], file):
+                run_load(folder, kinds[kind][1])
+            say(f"where a worker's time goes in {kind}: {file}")
     return _figures(seen, rig.ground.reach)
 
 
@@ -118,15 +137,23 @@ def _figures(seen: Seen, reach: Reach) -> list[Figure]:
         figures += [
             Figure("ValidateCode", validated, "calls/s", rate, "echo", reach.validate),
             Figure("p99 of ValidateCode", p99, "ms", echo_p99, "echo's p99", P99_REACH, at_most=True),
+            _cpu("ValidateCode", seen.validate, seen.echo),
             *_beside_look_ups("ValidateCode", validated, "calls/s", seen.one_by_one, 1),
         ]
     if seen.batch:
         codes = middle([run.rate for run in seen.batch]) * AT_ONCE
         figures += [
             Figure("BatchValidateCodes", codes, "codes/s", rate, "echo, calls/s", reach.batch),
+            _cpu("BatchValidateCodes", seen.batch, seen.echo),
             *_beside_look_ups("BatchValidateCodes", codes, "codes/s", seen.many_at_once, LOOK_UPS_AT_ONCE),
         ]
     return figures
+
+
+def _cpu(name: str, runs: list[Run], echo_runs: list[Run]) -> Figure:
+    """Return the CPU time of workers and store for a call, beside the echo's."""
+    used, echoed = (middle([run.cpu_us for run in each]) for each in (runs, echo_runs))
+    return Figure(f"CPU of {name}", used, "µs/call", echoed, "echo's", None)
 
 
 def _beside_look_ups(name: str, value: float, unit: str, rates: list[float], at_once: int) -> list[Figure]:

@@ -4,10 +4,12 @@ import contextlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.load import Order
+from bench.processes import cpu_seconds
 
 PROCESSES = 2
 REST_SECONDS = 60.0
@@ -19,19 +21,21 @@ class WrongAnswer(Exception):
 
 
 class Run(NamedTuple):
-    """What one run came to: calls a second, and latencies in milliseconds."""
+    """What one run came to: calls a second, latencies in milliseconds, and the server's CPU in microseconds a call."""
 
     rate: float
     median_ms: float
     p99_ms: float
+    cpu_us: float = 0.0
 
 
-def run_load(folder: Path, order: Order) -> Run:
+def run_load(folder: Path, order: Order, serving: Callable[[], Iterable[int]] = tuple) -> Run:
     """Have client processes carry out an order at the same time, sharing its calls in flight and connections.
 
     Args:
         folder: Where the order's file may be written.
         order: What they do together; ``first`` is set for each.
+        serving: Returns the process ids of the server whose CPU time is looked at, the warm-up's calls included.
 
     Raises:
         WrongAnswer: An answer was not the right one.
@@ -42,7 +46,7 @@ def run_load(folder: Path, order: Order) -> Run:
             stack.enter_context(_process(folder / f"order-{number}.json", order, number)) for number in range(PROCESSES)
         ]
         try:
-            reports = _reports(processes, order)
+            reports, cpu = _reports(processes, order, serving)
         finally:
             for process in processes:
                 process.kill()
@@ -57,6 +61,7 @@ def run_load(folder: Path, order: Order) -> Run:
         rate=len(latencies) / order.seconds,
         median_ms=latencies[len(latencies) // 2] / 1000,
         p99_ms=latencies[len(latencies) * 99 // 100] / 1000,
+        cpu_us=1e6 * cpu / sum(report["all"] for report in reports),
     )
 
 
@@ -71,12 +76,16 @@ def _process(file: Path, order: Order, number: int) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
 
 
-def _reports(processes: "list[subprocess.Popen[str]]", order: Order) -> list[dict[str, Any]]:
+def _reports(
+    processes: "list[subprocess.Popen[str]]", order: Order, serving: Callable[[], Iterable[int]]
+) -> tuple[list[dict[str, Any]], float]:
+    """Return what the processes report, and the server's CPU seconds meanwhile."""
     for process in processes:
         assert process.stdout is not None
         if process.stdout.readline() != "ready\n":
             message = "a client process could not connect"
             raise RuntimeError(message)
+    before = cpu_seconds(serving())
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("go\n")
@@ -88,4 +97,4 @@ def _reports(processes: "list[subprocess.Popen[str]]", order: Order) -> list[dic
             message = f"a client process ended with status {process.returncode}"
             raise RuntimeError(message)
         reports.append(json.loads(said))
-    return reports
+    return reports, cpu_seconds(serving()) - before

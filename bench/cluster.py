@@ -21,6 +21,8 @@ from typing import Any
 
 import psycopg
 
+from bench.processes import children
+
 USER = "cardvault"
 SETTINGS = {"listen_addresses": "", "log_min_messages": "warning", "log_line_prefix": ""}
 START_SECONDS = 60.0
@@ -33,9 +35,14 @@ _AS_POSTGRES = ["--reuid=postgres", "--regid=postgres", "--init-groups", "--rese
 class Cluster:
     """A cluster that runs."""
 
-    def __init__(self, folder: Path) -> None:
-        """Use the cluster whose socket is in this folder."""
+    def __init__(self, folder: Path, pid: int) -> None:
+        """Use the cluster whose socket is in this folder, and whose first process has this id."""
         self._folder = folder
+        self._pid = pid
+
+    def pids(self) -> list[int]:
+        """Return the ids of its processes."""
+        return [self._pid, *children(self._pid)]
 
     def dsn(self, database: str = "postgres") -> str:
         """Return a database's key words."""
@@ -71,7 +78,7 @@ def running_cluster() -> Iterator[Cluster]:
                 command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
             )
         try:
-            cluster = Cluster(folder)
+            cluster = Cluster(folder, process.pid)
             _await(cluster, process, log)
             yield cluster
         finally:

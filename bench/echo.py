@@ -6,6 +6,7 @@ worker of the vault; no parsing, no role, no store.
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.processes import children, command
 from vault.rpc.environment import prepare_environment
 
 METHOD = "/bench.Echo/Echo"
@@ -78,6 +80,11 @@ def echo_server(certificates: Path, processes: int) -> Iterator[str]:
                     process.wait(max(0.1, deadline - time.monotonic()))
                 except subprocess.TimeoutExpired:
                     process.kill()
+
+
+def pids() -> list[int]:
+    """Return the process ids of the echo server that this process runs."""
+    return [child for child in children(os.getpid()) if "\0bench.echo\0" in command(child)]
 
 
 def main() -> int:

@@ -55,6 +55,9 @@ class Ground(Protocol):
     def bare_command(self, spool: Path, folder: Path) -> list[str]:
         """Return the command that writes a spool's rows bare to a new database, and says how long that took."""
 
+    def pids(self) -> list[int]:
+        """Return the process ids of the store's own server, if it has one."""
+
     def look_up(self, configuration: Path, at_once: int, seconds: float, processes: int) -> float | None:
         """Look codes of a vault up bare, and return how many a second; None where that is no yardstick."""
 
@@ -83,6 +86,10 @@ class SqliteGround:
     def bare_command(self, spool: Path, folder: Path) -> list[str]:
         """Return the command that writes a spool's rows bare."""
         return [sys.executable, "-m", "bench.bare", str(spool), str(folder / "bare.db")]
+
+    def pids(self) -> list[int]:
+        """Return nobody: SQLite works in the vault's own processes."""
+        return []
 
     def look_up(self, configuration: Path, at_once: int, seconds: float, processes: int) -> float | None:  # noqa: ARG002
         """Look nothing up: what SQLite does in a worker's own process stands beside no other server."""
@@ -129,6 +136,10 @@ class PostgresGround:
         dsn = self.cluster.dsn(BARE_DATABASE)
         migrate(Address(dsn))
         return [sys.executable, "-m", "bench.copy", str(spool), dsn]
+
+    def pids(self) -> list[int]:
+        """Return the cluster's processes, backends that are there now included."""
+        return self.cluster.pids()
 
     def look_up(self, configuration: Path, at_once: int, seconds: float, processes: int) -> float:
         """Look codes up bare."""

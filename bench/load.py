@@ -2,7 +2,7 @@
 
 The file holds an ``Order`` as JSON. The process connects, says ``ready``, waits for a line, then works for the
 warm-up and the time that is measured; calls that end within that time count. It writes one JSON object:
-calls, wrong answers, and the latencies in microseconds.
+calls, all calls with those of the warm-up, wrong answers, and the latencies in microseconds.
 
 Nothing is parsed: a request is bytes made in advance, an answer is compared with the bytes that are right.
 """
@@ -47,6 +47,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.wrong = 0
+        self.all = 0
         self.latencies: list[float] = []
 
 
@@ -90,6 +91,7 @@ async def _keep_asking(
         request, right = next(turn)
         answer = await ask(request, timeout=CALL_SECONDS)
         ended = now()
+        tally.all += 1
         if answer != right:
             tally.wrong += 1
         if begin <= ended <= end:
@@ -112,7 +114,7 @@ def main() -> int:
     order = Order(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     tally = asyncio.run(_work(order))
     micros = [round(latency * 1e6) for latency in tally.latencies]
-    print(json.dumps({"calls": len(micros), "wrong": tally.wrong, "latencies": micros}))
+    print(json.dumps({"calls": len(micros), "all": tally.all, "wrong": tally.wrong, "latencies": micros}))
     return 0
 
 

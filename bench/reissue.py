@@ -16,7 +16,7 @@ from bench.figure import Figure, middle
 from bench.grounds import Ground
 from bench.officer import Done, freeze, newest_cards, open_incident, run_job, thaw
 from bench.rig import Rig, running_vault
-from bench.steady import RATE, offered_load
+from bench.steady import RATE, offered_load, validations
 from bench.yardstick import bare_rate
 from vault.v1.rotation_service_pb2 import CreateRotationJobRequest, Reissue
 
@@ -109,7 +109,7 @@ async def _fill(rig: Rig, folder: Path, lot: Lot, seen: Seen) -> tuple[Wallet, s
 
 def _beside(rig: Rig, wallet: Wallet, incident: str, lot: Lot, seen: Seen) -> None:
     rig.ground.begin()
-    with offered_load(rig, wallet) as offered:
+    with offered_load(wallet.validate.parent, validations(rig, wallet)) as offered:
         time.sleep(TOUCH_SECONDS)
         idle = time.monotonic()
         time.sleep(lot.idle_seconds)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench import processes
 from bench.grounds import Ground
 from vault import config
 from vault.cli.demo.place import Place
@@ -13,7 +14,6 @@ from vault.cli.development import set_up, write_profiles
 from vault.client.channel import VaultClient, connect
 
 CALL_SECONDS = 60.0
-KIB_PER_MB = 1024.0
 STOPPING_SECONDS = 0.5
 
 
@@ -49,11 +49,19 @@ class Rig:
         Raises:
             RuntimeError: There is no such process.
         """
-        peaks = [_peak_kib(pid) for pid in _children(self.process.pid) if f"--only\0{kind}\0" in _command(pid)]
-        if not peaks:
+        return max(map(processes.peak_mb, self.pids(kind)))
+
+    def pids(self, kind: str) -> list[int]:
+        """Return the process ids of the vault's processes of a kind, ``worker`` or ``jobs``.
+
+        Raises:
+            RuntimeError: There is none.
+        """
+        found = [pid for pid in processes.children(self.process.pid) if f"--only\0{kind}\0" in processes.command(pid)]
+        if not found:
             message = f"the vault has no process of the kind {kind}"
             raise RuntimeError(message)
-        return max(peaks) / KIB_PER_MB
+        return found
 
 
 @contextlib.contextmanager
@@ -71,22 +79,3 @@ def running_vault(folder: Path, ground: Ground) -> Iterator[Rig]:
     finally:
         process.stop()
         time.sleep(STOPPING_SECONDS)
-
-
-def _children(pid: int) -> list[int]:
-    return [
-        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
-    ]
-
-
-def _command(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
-
-
-def _peak_kib(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
-        name, _, value = line.partition(":")
-        if name == "VmHWM":
-            return int(value.split()[0])
-    message = "the kernel does not tell a process's peak of memory"
-    raise RuntimeError(message)

@@ -1,4 +1,4 @@
-"""Client processes that offer calls to a vault at a steady rate, and how late the answers were."""
+"""Client processes that offer calls at a steady rate, and how late the answers were."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from bench.offered import Offer
 from bench.rig import Rig
 
 RATE = 300.0
-"""Calls a second of all processes together."""
+"""ValidateCode calls a second beside which a re-issue is measured."""
 
 PROCESSES = 2
 CONNECTIONS = 8
@@ -47,7 +47,7 @@ class Offered:
             RuntimeError: No call was due then.
         """
         if self._wrong:
-            message = f"{self._wrong} answers of {VALIDATE} were wrong"
+            message = f"{self._wrong} answers to calls at a steady rate were wrong"
             raise WrongAnswer(message)
         latencies = sorted(micros for due, micros in self._calls if begin <= due < end)
         if not latencies:
@@ -60,16 +60,35 @@ class Offered:
         )
 
 
+def validations(rig: Rig, wallet: Wallet, rate: float = RATE) -> Offer:
+    """Return what offers a vault ValidateCode calls, so many a second."""
+    return Offer(
+        address=rig.address,
+        certificates=str(rig.certificates),
+        caller=SHOP,
+        method=VALIDATE,
+        pairs=str(wallet.validate),
+        first=0,
+        connections=CONNECTIONS,
+        rate=rate,
+        wait_seconds=0.0,
+    )
+
+
 @contextlib.contextmanager
-def offered_load(rig: Rig, wallet: Wallet) -> Iterator[Offered]:
-    """Offer ``RATE`` ValidateCode calls a second while the body runs.
+def offered_load(folder: Path, offer: Offer) -> Iterator[Offered]:
+    """Have client processes offer calls, at the offer's rate together, while the body runs.
+
+    Args:
+        folder: Where the offers' files may be written.
+        offer: What they do together; ``first`` and ``wait_seconds`` are set for each.
 
     Raises:
         RuntimeError: A client process failed.
     """
     offered = Offered()
     with contextlib.ExitStack() as stack:
-        processes = [stack.enter_context(_process(rig, wallet, number)) for number in range(PROCESSES)]
+        processes = [stack.enter_context(_process(folder, offer, number)) for number in range(PROCESSES)]
         try:
             for process in processes:
                 assert process.stdout is not None
@@ -97,19 +116,13 @@ def _tell(processes: "list[subprocess.Popen[str]]", line: str) -> None:
         process.stdin.flush()
 
 
-def _process(rig: Rig, wallet: Wallet, number: int) -> "subprocess.Popen[str]":
-    offer = Offer(
-        address=rig.address,
-        certificates=str(rig.certificates),
-        caller=SHOP,
-        method=VALIDATE,
-        pairs=str(wallet.validate),
+def _process(folder: Path, offer: Offer, number: int) -> "subprocess.Popen[str]":
+    share = offer._replace(
         first=number * 7919,
-        connections=CONNECTIONS,
-        rate=RATE / PROCESSES,
-        wait_seconds=number / RATE,  # so that their calls are not due at the same time
+        rate=offer.rate / PROCESSES,
+        wait_seconds=number / offer.rate,  # so that their calls are not due at the same time
     )
-    file: Path = wallet.validate.parent / f"offer-{number}.json"
-    file.write_text(json.dumps(offer._asdict()), encoding="utf-8")
+    file = folder / f"offer-{number}.json"
+    file.write_text(json.dumps(share._asdict()), encoding="utf-8")
     command = [sys.executable, "-m", "bench.offered", str(file)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
