@@ -1,11 +1,16 @@
-"""Answering what has arrived together, without waiting for more.
+"""Answering what has arrived together: at once while calls are few, gathered for a moment when they are many.
 
-While ``GROUPS`` groups are being answered the next one gathers; when fewer are, a group is answered at once. More than
-one group at a time keeps the processor at work while a commit waits for the disk; the store gives groups that wait
-together one commit.
+1. While ``GROUPS`` groups are being answered the next one gathers; when fewer are, a group is answered at once. More
+   than one group at a time keeps the processor at work while a commit waits for the disk; the store gives groups
+   that wait together one commit.
+2. Under load, from ``BUSY_QUESTIONS`` in ``BUSY_SECONDS`` on (500 a second in one process), groups begin at least
+   ``GATHER_SECONDS`` apart. A group costs about 0.8 ms of processor whatever is in it (two snapshots, a commit,
+   waking threads), as much as eight answers; with groups of five it was the processor that everyone waited for.
+   PostgreSQL's ``commit_delay`` with ``commit_siblings`` does the same for the same reason.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -18,6 +23,9 @@ GROUPS = 2
 MAX_GROUP = 256
 """Questions in one group at most, so that the first of them is not kept waiting for long."""
 
+BUSY_QUESTIONS, BUSY_SECONDS = 16, 0.032
+GATHER_SECONDS = 0.008
+
 
 class Coalescer(Generic[Q, A]):
     """Gathers questions into groups. One question's failure is its own; a group's failure is everyone's in it."""
@@ -26,10 +34,14 @@ class Coalescer(Generic[Q, A]):
         self._answer = answer
         self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
         self._running: set[asyncio.Task[None]] = set()
+        self._arrivals: deque[float] = deque(maxlen=BUSY_QUESTIONS)
+        self._next_begin = 0.0
 
     async def ask(self, question: Q) -> A:
         """Return the answer to a question."""
-        future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[A] = loop.create_future()
+        self._arrivals.append(loop.time())
         self._waiting.append((question, future))
         if len(self._running) < GROUPS:
             task = asyncio.create_task(self._run())
@@ -39,8 +51,17 @@ class Coalescer(Generic[Q, A]):
 
     async def _run(self) -> None:
         while self._waiting:
+            await self._gather()
             group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
-            await self._settle(group)
+            if group:  # another may have taken all that waited
+                await self._settle(group)
+
+    async def _gather(self) -> None:
+        """Wait for this group's time to begin, where questions are many."""
+        now = asyncio.get_running_loop().time()
+        if len(self._arrivals) == BUSY_QUESTIONS and now - self._arrivals[0] < BUSY_SECONDS:
+            self._next_begin = max(self._next_begin + GATHER_SECONDS, now)
+            await asyncio.sleep(self._next_begin - now)
 
     async def _settle(self, group: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
         try:
