@@ -10,7 +10,7 @@ from vault.service.answering.coalesce import BUSY_QUESTIONS, BUSY_SECONDS, GROUP
 
 
 class Answering:
-    """Answers ten times the question, and keeps the groups; a negative one is refused, and 1313 fails its whole group."""
+    """Answers ten times the question, and keeps the groups; a negative one is refused, and 999_999 fails its whole group."""
 
     def __init__(self) -> None:
         self.groups: list[list[int]] = []
@@ -22,7 +22,7 @@ class Answering:
         self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(0.001)
         self.at_once -= 1
-        if 1313 in questions:
+        if 999_999 in questions:
             raise RuntimeError
         return [10 * each if each >= 0 else ValueError(each) for each in questions]
 
@@ -42,7 +42,7 @@ async def test_a_refused_question_is_alone_in_it_and_a_failed_group_is_not(answe
     coalescer: Coalescer[int, int] = Coalescer(answering)
     answers = await asyncio.gather(*map(coalescer.ask, (1, -1, 2)), return_exceptions=True)
     assert [answers[0], type(answers[1]), answers[2]] == [10, ValueError, 20]
-    failed = await asyncio.gather(*map(coalescer.ask, (1, 1313)), return_exceptions=True)
+    failed = await asyncio.gather(*map(coalescer.ask, (1, 999_999)), return_exceptions=True)
     assert [type(each) for each in failed] == [RuntimeError, RuntimeError]
     assert await coalescer.ask(3) == 30
 
