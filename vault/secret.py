@@ -15,7 +15,7 @@ from typing import NoReturn, Self
 class Secret:
     """Bytes that are shown only to who asks for them by ``expose``."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("__weakref__", "_value")
     __hash__ = None  # type: ignore[assignment]  # a hash would let a secret become a dictionary key, which prints
 
     def __init__(self, value: bytes) -> None:

@@ -6,9 +6,9 @@ from uuid import UUID
 import pytest
 
 from tests.client.conftest import Peer
-from vault.client import ExchangeClaim, exchange_code
+from vault.client import ExchangeClaim, draw_key, exchange_code, open_exchanged_code, public_key
 from vault.crypto.sealedbox import seal_box
-from vault.errors import IntegrityFailure, Unavailable
+from vault.errors import IntegrityFailure, InvalidInput, Unavailable
 from vault.formats.v1.exchanged_code_pb2 import ExchangedCode
 from vault.status import to_status
 from vault.v1 import validation_service_pb2_grpc
@@ -109,3 +109,14 @@ def test_a_claim_shows_neither_code_nor_secret() -> None:
     claim = ExchangeClaim(_request())
     assert repr(claim) == f"<ExchangeClaim {claim.request.request_id}>"
     assert f"{claim}" == repr(claim)
+
+
+def test_what_was_sealed_at_an_edge_is_opened_there_and_cannot_be_claimed_by_a_relay() -> None:
+    private_key = draw_key()
+    sealed = seal_box(public_key(private_key), ExchangedCode(code=NEW, serial=SERIAL).SerializeToString())
+    assert open_exchanged_code(private_key, sealed).code == NEW
+    with pytest.raises(IntegrityFailure):
+        open_exchanged_code(draw_key(), sealed)
+    with pytest.raises(InvalidInput) as caught:
+        ExchangeClaim(ExchangeCodeRequest(program="netcash", code=PresentedCode(sealed=bytes(565))))
+    assert caught.value.reason == "SEALED_CODE"

@@ -1,6 +1,7 @@
 """What may be sent twice, and how long to wait before it is."""
 
 import itertools
+from uuid import UUID
 
 import pytest
 from google.protobuf.descriptor import FileDescriptor
@@ -24,6 +25,7 @@ from vault.v1 import (
     issuance_service_pb2,
     validation_service_pb2,
 )
+from vault.v1.resources_pb2 import PresentedCode
 
 FILES: list[FileDescriptor] = [
     module.DESCRIPTOR
@@ -66,6 +68,31 @@ def test_only_reads_are_repeatable_without_a_request_id() -> None:
 @pytest.mark.parametrize("request_", every_request(), ids=lambda request: type(request).__name__)
 def test_every_request_is_repeatable_once_its_request_id_is_filled(request_: Message) -> None:
     fill_request_id(request_)
+    assert is_repeatable(request_)
+
+
+CLEAR = PresentedCode(code="4000001234567899")
+SEALED = PresentedCode(sealed=bytes(565))
+VALIDATE, BATCH = validation_service_pb2.ValidateCodeRequest, validation_service_pb2.BatchValidateCodesRequest
+
+
+@pytest.mark.parametrize("request_", [VALIDATE(code=CLEAR), BATCH(codes=[CLEAR] * 3), VALIDATE(), BATCH()])
+def test_asking_after_codes_in_clear_is_repeatable_and_carries_no_request_id(request_: Message) -> None:
+    before = request_.ByteSize()
+    fill_request_id(request_)
+    assert request_.ByteSize() == before
+    assert is_repeatable(request_)
+
+
+@pytest.mark.parametrize(
+    "request_", [VALIDATE(code=SEALED), BATCH(codes=[SEALED]), BATCH(codes=[CLEAR, SEALED, CLEAR])], ids=type
+)
+def test_asking_after_a_sealed_code_is_repeatable_only_under_a_request_id(
+    request_: validation_service_pb2.ValidateCodeRequest,
+) -> None:
+    assert not is_repeatable(request_)
+    fill_request_id(request_)
+    assert UUID(request_.request_id).version == 4
     assert is_repeatable(request_)
 
 

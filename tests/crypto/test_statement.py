@@ -8,9 +8,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from tests.vectors import load
+from vault.crypto.jws import key_id
 from vault.crypto.keypair import public_key
 from vault.crypto.keyring import Key
-from vault.crypto.statement import LARGEST_STATEMENT, key_id, sign_statement, verify_statement
+from vault.crypto.statement import LARGEST_STATEMENT, sign_statement, verify_statement
 from vault.errors import IntegrityFailure
 from vault.model.states import KeyPurpose, KeyState
 from vault.secret import Secret

@@ -58,6 +58,57 @@ def test_an_empty_file_names_nobody() -> None:
     assert not parse_access(b"").principals
 
 
+RELAYED = b"""
+[[principal]]
+name = "spiffe://example.org/shop"
+roles = { "netcash" = ["validator"] }
+relays = ["ledger.example.org", "gateway.example.org"]
+receipt_audiences = ["ledger.example.org", "urn:example:till"]
+[[principal]]
+name = "edge.example.org"
+relays = ["ledger.example.org"]
+[[principal]]
+name = "ledger.example.org"
+roles = { "netcash" = ["redeemer"] }
+[[principal]]
+name = "gateway.example.org"
+denied = true
+receipt_audiences = ["gateway.example.org"]
+[[principal]]
+name = "stolen.example.org"
+denied = true
+relays = ["ledger.example.org"]
+"""
+
+
+def presented(principal: str) -> list[str]:
+    access = parse_access(RELAYED)
+    grants = access.grants(principal)
+    assert grants
+    return [audience for audience in (*access.principals, "nobody.example.org", "") if grants.presents(audience)]
+
+
+def test_a_principal_presents_what_is_sealed_for_it_and_for_those_that_name_it_as_a_relay() -> None:
+    assert presented(SHOP) == [SHOP]
+    assert presented("edge.example.org") == ["edge.example.org"]
+    assert presented("ledger.example.org") == [SHOP, "edge.example.org", "ledger.example.org"]
+
+
+def test_the_denied_present_nothing_and_nobody_presents_for_them() -> None:
+    assert presented("gateway.example.org") == []
+    assert presented("stolen.example.org") == []
+    assert "stolen.example.org" not in presented("ledger.example.org")
+
+
+def test_receipts_are_made_out_only_to_whom_the_entry_names() -> None:
+    principals = parse_access(RELAYED).principals
+    assert principals[SHOP].receipt_audiences == {"ledger.example.org", "urn:example:till"}
+    assert principals["ledger.example.org"].receipt_audiences == frozenset()
+    assert principals["gateway.example.org"].receipt_audiences == frozenset()
+    assert not NO_GRANTS.presents("")
+    assert not NO_GRANTS.receipt_audiences
+
+
 ENTRY = '[[principal]]\nname = "a"\n'
 
 
@@ -72,7 +123,7 @@ ENTRY = '[[principal]]\nname = "a"\n'
         ('[[principal]]\nname = "Shop"', "principal 1 .* needs a name"),
         ('[[principal]]\nname = "spiffe://only"', "principal 1 .* needs a name"),
         (f'[[principal]]\nname = "spiffe://a/{"b" * 2048}"', "principal 1 .* needs a name"),
-        (ENTRY, r"principal 1 \(a\) .* neither roles nor denied"),
+        (ENTRY, r"principal 1 \(a\) .* neither roles nor relays nor denied"),
         (ENTRY + "role = {}", "unknown key 'role'"),
         (ENTRY + "denied = 1", "denied is true or false"),
         (ENTRY + "roles = 1", "roles is a table"),
@@ -84,6 +135,19 @@ ENTRY = '[[principal]]\nname = "a"\n'
         (ENTRY + 'roles = { "netcash" = [1] }', "1 is not a role"),
         (ENTRY + 'roles = { "netcash" = ["keeper", "keeper"] }', "named twice"),
         ((ENTRY + "denied = true\n") * 2, "names a twice"),
+        (ENTRY + "relays = []", "neither roles nor relays nor denied"),
+        (ENTRY + 'receipt_audiences = ["b"]', "neither roles nor relays nor denied"),
+        (ENTRY + 'relays = "b"', "relays is a list of texts"),
+        (ENTRY + "relays = [1]", "relays is a list of texts"),
+        (ENTRY + 'relays = ["b"]', "relay 'b' is not another principal"),
+        (ENTRY + 'relays = ["a"]', "relay 'a' is not another principal"),
+        (ENTRY + 'relays = ["b", "b"]', "relays names one twice"),
+        (ENTRY + 'denied = true\nrelays = ["b"]', "relay 'b' is not another principal"),
+        (ENTRY + "denied = true\nreceipt_audiences = 1", "receipt_audiences is a list of texts"),
+        (ENTRY + 'denied = true\nreceipt_audiences = ["b", "b"]', "receipt_audiences names one twice"),
+        (ENTRY + 'denied = true\nreceipt_audiences = [""]', "'' is no audience"),
+        (ENTRY + 'denied = true\nreceipt_audiences = ["a b"]', "'a b' is no audience"),
+        (ENTRY + f'denied = true\nreceipt_audiences = ["{"b" * 2049}"]', "is no audience"),
     ],
 )
 def test_what_is_not_understood_is_refused_and_named(text: str, said: str) -> None:

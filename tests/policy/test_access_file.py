@@ -39,7 +39,7 @@ async def file(tmp_path: Path, hook: Hook) -> AccessFile:
 
 async def test_the_file_in_force_was_shown_to_the_hook(file: AccessFile, hook: Hook) -> None:
     assert hook.loaded == [file.current()]
-    await file.refresh()
+    assert await file.refresh() == "same"
     assert len(hook.loaded) == 1
 
 
@@ -58,14 +58,14 @@ async def test_a_broken_or_missing_file_keeps_the_one_before_and_is_logged_once(
 ) -> None:
     before = file.current()
     (tmp_path / "access.toml").write_bytes(b"x")
-    await file.refresh()
-    await file.refresh()
+    assert await file.refresh() == "refused"
+    assert await file.refresh() == "refused"
     (tmp_path / "access.toml").unlink()
     await file.refresh()
     assert file.current() is before
     assert [record.msg for record in caplog.records] == ["access_file_refused"] * 2
     (tmp_path / "access.toml").write_bytes(NEWER)
-    await file.refresh()
+    assert await file.refresh() == "new"
     assert file.current().grants("store")
 
 
@@ -75,7 +75,7 @@ async def test_a_file_that_cannot_be_recorded_does_not_take_effect_until_it_can(
     before = file.current()
     hook.fails = True
     (tmp_path / "access.toml").write_bytes(NEWER)
-    await file.refresh()
+    assert await file.refresh() == "refused"
     assert file.current() is before
     hook.fails = False
     await file.refresh()

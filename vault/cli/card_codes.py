@@ -1,7 +1,8 @@
 """``cardvault card issue``, ``reissue``, ``reveal``, ``validate``, ``redeem`` and ``reverse``: codes go in or out.
 
-Codes go in from the terminal without echo or from standard input. They come out in clear only into a new file of
-mode 0600, or to a standard output that ``--stdout`` asks for; a package sealed to a recipient holds none in clear.
+Codes go in from the terminal without echo or from standard input, and leave sealed where that is asked for.
+They come out in clear only into a new file of mode 0600, or to a standard output that ``--stdout`` asks for; a
+package sealed to a recipient holds none in clear.
 """
 
 import argparse
@@ -11,15 +12,17 @@ from typing import Any
 
 from vault.cli.asking import read_code, read_codes
 from vault.cli.card_records import write_private
+from vault.cli.card_sealing import add_sealing, only_program, present
 from vault.cli.connection import Actions
 from vault.cli.failure import EXIT_DONE, EXIT_FAILED, UsageProblem
 from vault.cli.output import Column, Output, moment, plain, table, word
 from vault.cli.selection import LARGEST_REQUEST, add_card, status_of
 from vault.cli.timing import add_expiry
 from vault.client.channel import VaultClient
+from vault.client.sealing import Purpose
 from vault.v1.card_service_pb2 import ReissueCardRequest, RevealCodeRequest
 from vault.v1.issuance_service_pb2 import IssueCardsRequest, NewCard
-from vault.v1.resources_pb2 import Detail, PresentedCode, Usage, Verdict
+from vault.v1.resources_pb2 import Detail, Usage, Verdict
 from vault.v1.validation_service_pb2 import (
     BatchValidateCodesRequest,
     RedeemCodeRequest,
@@ -67,8 +70,10 @@ def add_codes(actions: Actions) -> None:
     validate = actions.add("validate", _validate, "ask whether codes are good; reads them one a line")
     validate.add_argument("programs", nargs="*", metavar="program", help="programs to ask (default: your only one)")
     validate.set_defaults(takes_more="programs")
+    add_sealing(validate)
     redeem = actions.add("redeem", _redeem, "spend a single-use code; reads it without echo")
     redeem.add_argument("program")
+    add_sealing(redeem)
     reverse = actions.add("reverse", _reverse, "undo a redemption")
     add_card(reverse)
     reverse.add_argument("redemption", help="its id, as `card redeem` answered it")
@@ -154,10 +159,12 @@ def _set_delivery(
 
 
 async def _validate(client: VaultClient, parsed: argparse.Namespace, output: Output) -> int:
+    program = only_program(parsed)
     codes = read_codes()
     results: list[ValidatedCode] = []
     for start in range(0, len(codes), LARGEST_REQUEST):
-        presented = [PresentedCode(code=code) for code in codes[start : start + LARGEST_REQUEST]]
+        part = codes[start : start + LARGEST_REQUEST]
+        presented = await present(client, parsed, part, program, Purpose.VALIDATE)
         request = BatchValidateCodesRequest(programs=parsed.programs, codes=presented)
         results.extend((await client.call(client.validation.BatchValidateCodes, request)).results)
     if output.as_json:
@@ -172,7 +179,8 @@ async def _validate(client: VaultClient, parsed: argparse.Namespace, output: Out
 
 
 async def _redeem(client: VaultClient, parsed: argparse.Namespace, output: Output) -> int:
-    request = RedeemCodeRequest(program=parsed.program, code=PresentedCode(code=read_code()))
+    (presented,) = await present(client, parsed, [read_code()], parsed.program, Purpose.REDEEM)
+    request = RedeemCodeRequest(program=parsed.program, code=presented)
     answer = await client.call(client.validation.RedeemCode, request)
     output.one(answer, REDEEMED)
     return EXIT_DONE if answer.verdict == Verdict.VERDICT_GOOD else EXIT_FAILED

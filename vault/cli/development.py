@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 from vault import wiring
 from vault.cli.certificates import create_all
-from vault.config import EXAMPLE
+from vault.config import EXAMPLE, OperationsConfig
 from vault.errors import AlreadyExists
 
 DEFAULT_ADDRESS = "127.0.0.1:7443"
@@ -36,6 +36,10 @@ ROLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {name: (name,) for name in CALLERS} | {"shop": ("validator",), "officer": ("officer", "validator")}
 )
 """Roles of each caller; the officer is a validator too, whom the vault tells its public keys."""
+RELAYS: Mapping[str, str] = MappingProxyType({"shop": "redeemer"})
+"""Who may present what is sealed for a caller, beside itself."""
+RECEIPT_AUDIENCE = "ledger.example"
+"""Whom validators and the redeemer may have receipts made out to."""
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "certificate": "certificates/server.pem",
@@ -93,13 +97,16 @@ def set_address(configuration: Path, address: str) -> None:
 
 def _configuration(address: str) -> str:
     text = _set(EXAMPLE, "address", address)
+    if address.endswith(":0"):  # a vault that may run beside others: the system chooses both ports
+        text = text.replace(f'"{OperationsConfig.address}"', '"127.0.0.1:0"')
     for name, value in SETTINGS.items():
         text = _set(text, name, value)
     return text
 
 
 def _set(text: str, name: str, value: str) -> str:
-    changed, count = re.subn(rf'^{name} = ".*"$', f'{name} = "{value}"', text, flags=re.MULTILINE)
+    # The first one: the server's address stands above that of the operators' listener.
+    changed, count = re.subn(rf'^{name} = ".*"$', f'{name} = "{value}"', text, count=1, flags=re.MULTILINE)
     assert count == 1, name
     return changed
 
@@ -109,5 +116,10 @@ def _access(programs: Mapping[str, str]) -> str:
     for name, principal in CALLERS.items():
         roles = ", ".join(f'"{role}"' for role in ROLES[name])
         program = programs.get(name, "*")
-        entries.append(f'[[principal]]\nname = "{principal}"\nroles = {{ "{program}" = [{roles}] }}\n')
+        lines = ["[[principal]]", f'name = "{principal}"', f'roles = {{ "{program}" = [{roles}] }}']
+        if name in RELAYS:
+            lines.append(f'relays = ["{CALLERS[RELAYS[name]]}"]')
+        if {"validator", "redeemer"} & set(ROLES[name]):
+            lines.append(f'receipt_audiences = ["{RECEIPT_AUDIENCE}"]')
+        entries.append("\n".join([*lines, ""]))
     return "\n".join(entries)

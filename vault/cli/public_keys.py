@@ -22,12 +22,27 @@ async def ask_public_keys(client: VaultClient) -> list[PublicKey]:
     Raises:
         VaultError: The vault refused.
     """
-    return list((await client.call(client.validation.ListPublicKeys, ListPublicKeysRequest())).keys)
+    return list((await ask_answer(client)).keys)
 
 
-def write_public_keys(path: Path, keys: Iterable[PublicKey]) -> None:
-    """Write public keys to a file; one that is there is replaced, for it holds nothing secret and grows old."""
-    answer = ListPublicKeysResponse(keys=keys)
+async def ask_answer(client: VaultClient) -> ListPublicKeysResponse:
+    """Ask the vault for its public keys and who it is in what it signs; the caller needs the same role.
+
+    Raises:
+        VaultError: The vault refused.
+    """
+    return await client.call(client.validation.ListPublicKeys, ListPublicKeysRequest())
+
+
+def write_public_keys(path: Path, keys: Iterable[PublicKey], issuer: str = "") -> None:
+    """Write public keys to a file; one that is there is replaced, for it holds nothing secret and grows old.
+
+    Args:
+        path: The file.
+        keys: The keys.
+        issuer: Who the vault is in what it signs; left out where it is empty.
+    """
+    answer = ListPublicKeysResponse(keys=keys, issuer=issuer)
     text = json.dumps(MessageToDict(answer, preserving_proto_field_name=True), indent=2)
     path.write_text(text + "\n", encoding="ascii")
 

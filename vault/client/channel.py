@@ -26,6 +26,7 @@ from google.protobuf.message import Message
 from vault.client.retry import Backoff, fill_request_id, is_repeatable, may_help
 from vault.client.spread import SETTLE_SECONDS, SpreadChannel, parse_addresses
 from vault.client.streams import job_states, package_parts
+from vault.client.trace import trace_metadata
 from vault.errors import InvalidInput
 from vault.status import from_rpc_error
 from vault.v1.activation_service_pb2_grpc import ActivationServiceStub
@@ -126,8 +127,8 @@ class VaultClient:
 
         Args:
             method: A method of one of the stubs.
-            request: Its request. An empty ``request_id`` is filled in place, so that the caller, too, can send
-                the same request again.
+            request: Its request. An empty ``request_id`` is filled in place where it is of use, so that the caller,
+                too, can send the same request again.
             timeout_seconds: Deadline for all tries together; the client's default where None.
 
         Raises:
@@ -145,7 +146,7 @@ class VaultClient:
                 left = deadline - clock.time()
                 if repeatable:
                     left = min(left, max(left / 2, SHORTEST_TRY_SECONDS))
-            begun = method(request, timeout=max(left, 0.001))
+            begun = method(request, timeout=max(left, 0.001), metadata=trace_metadata() or None)
             try:
                 return await begun
             except grpc.aio.AioRpcError as rpc_error:

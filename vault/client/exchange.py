@@ -11,6 +11,21 @@ So make one claim for each code, keep it until it is answered, and try a wrong p
     code = PresentedCode(code=digits)
     claim = ExchangeClaim(ExchangeCodeRequest(program="netcash", code=code, serial=serial))
     exchanged = await exchange_code(client, claim)
+
+Where the code is sealed at an edge, the edge keeps the private key, and the service that presents the
+submission sends a plain ExchangeCodeRequest without a public key; what is answered is the edge's to open::
+
+    private_key = draw_key()
+    sealed = await sealer.seal(
+        digits,
+        audience=SHOP,
+        program="netcash",
+        purpose=Purpose.EXCHANGE,
+        serial=serial,
+        public_key=public_key(private_key),
+    )
+    answer = await present(ExchangeCodeRequest(program="netcash", code=PresentedCode(sealed=sealed)))
+    exchanged = open_exchanged_code(private_key, answer.sealed_code)
 """
 
 from google.protobuf.message import DecodeError
@@ -18,7 +33,7 @@ from google.protobuf.message import DecodeError
 from vault.client.channel import VaultClient
 from vault.client.retry import fill_request_id
 from vault.crypto.sealedbox import draw_key, open_box, public_half
-from vault.errors import IntegrityFailure
+from vault.errors import IntegrityFailure, InvalidInput
 from vault.formats.v1.exchanged_code_pb2 import ExchangedCode
 from vault.secret import Secret
 from vault.v1.resources_pb2 import VERDICT_GOOD
@@ -32,10 +47,16 @@ class ExchangeClaim:
         """Begin a claim, or take up one that was begun.
 
         Args:
-            request: Program, code and proof; a request id only if the claim was begun before. The claim's own
-                ``request`` is a copy of it, completed.
+            request: Program, code in clear and proof; a request id only if the claim was begun before. The claim's
+                own ``request`` is a copy of it, completed.
             private_key: The claim's X25519 private key (RFC 7748), 32 bytes, if it was begun before.
+
+        Raises:
+            InvalidInput: SEALED_CODE: the code is sealed, so the private key is at the edge that sealed it.
         """
+        if request.code.HasField("sealed"):
+            message = "a sealed code is claimed by whoever sealed it; send the request as it is"
+            raise InvalidInput(message, reason="SEALED_CODE", field="code")
         self.private_key = draw_key() if private_key is None else private_key
         self.request = ExchangeCodeRequest()
         self.request.CopyFrom(request)
@@ -51,13 +72,28 @@ class ExchangeClaim:
         Raises:
             IntegrityFailure: It was changed, or answers another claim.
         """
-        try:
-            exchanged = ExchangedCode.FromString(open_box(self.private_key, sealed_code))
-        except DecodeError:
-            raise _stranger() from None
+        exchanged = open_exchanged_code(self.private_key, sealed_code)
         if exchanged.request_id != self.request.request_id:
             raise _stranger()
         return exchanged
+
+
+def open_exchanged_code(private_key: Secret, sealed_code: bytes) -> ExchangedCode:
+    """Open the new code where the old one was sealed at an edge.
+
+    The public key stood inside that submission, so nobody but the vault can have answered to it.
+
+    Args:
+        private_key: The one-time X25519 private key (RFC 7748), 32 bytes, that the edge kept.
+        sealed_code: What ExchangeCode answered to the service that presented the submission.
+
+    Raises:
+        IntegrityFailure: It was changed, or answers something else.
+    """
+    try:
+        return ExchangedCode.FromString(open_box(private_key, sealed_code))
+    except DecodeError:
+        raise _stranger() from None
 
 
 def _stranger() -> IntegrityFailure:

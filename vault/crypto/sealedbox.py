@@ -19,6 +19,7 @@ from typing import Final
 from nacl.bindings import crypto_box_keypair, crypto_box_seal, crypto_box_seal_open, crypto_scalarmult_base
 from nacl.exceptions import CryptoError
 
+from vault.crypto.derived import Derived
 from vault.errors import IntegrityFailure
 from vault.secret import Secret
 
@@ -48,7 +49,10 @@ def open_box(private_key: Secret, box: bytes) -> bytes:
         IntegrityFailure: SEALED: it was sealed to another key, was changed, or is no box.
     """
     try:
-        return crypto_box_seal_open(box, public_half(private_key), private_key.expose())
+        return crypto_box_seal_open(box, _public_half(private_key), private_key.expose())
     except (CryptoError, ValueError, TypeError):
         message = "the sealed answer was changed, or was sealed to another key"
         raise IntegrityFailure(message, reason="SEALED") from None
+
+
+_public_half: Final = Derived(public_half)

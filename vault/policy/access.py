@@ -1,10 +1,16 @@
-"""The access file: which principal holds which roles for which programs.
+"""The access file: which principal holds which roles for which programs, and presents and receives what.
 
 The file is TOML, deployed beside the configuration and read again when its content changes::
 
     [[principal]]
     name = "spiffe://example.org/shop"
     roles = { "netcash" = ["validator", "detail"], "*" = ["auditor"] }
+    relays = ["spiffe://example.org/ledger"]
+    receipt_audiences = ["ledger.example.org"]
+
+    [[principal]]
+    name = "spiffe://example.org/ledger"
+    roles = { "netcash" = ["redeemer"] }
 
     [[principal]]
     name = "old-shop.example.org"
@@ -12,7 +18,10 @@ The file is TOML, deployed beside the configuration and read again when its cont
 
 1. A principal that is not named, or is denied, holds nothing.
 2. A role held for ``*`` is held for every program, those still to come included.
-3. A file with anything that is not understood is refused as a whole, naming the entry.
+3. A sealed submission is presented by its audience, or by a relay that its audience's entry names; a relay has
+   to be named in the file itself. Who is denied presents nothing, and nobody presents for him.
+4. A receipt is made out only to an audience that the caller's own entry names.
+5. A file with anything that is not understood is refused as a whole, naming the entry.
 
 It does not say who a principal is; ``rpc.identity`` reads that from the certificate.
 """
@@ -32,23 +41,41 @@ _PROGRAM = re.compile(r"[a-z][a-z0-9-]{1,30}[a-z0-9]")
 _NAME = re.compile(r"spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]+)+|[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _NAME_LENGTH = 2048
 _ROLES = {role.name.lower(): role for role in Role}
+_RECEIPT_AUDIENCE = re.compile(r"[!-~]{1,2048}")
+_KNOWN = ("name", "roles", "relays", "receipt_audiences", "denied")
 _NONE: frozenset[str] = frozenset()
 
 
 class Grants:
     """What one principal may do."""
 
-    __slots__ = ("_programs", "denied")
+    __slots__ = ("_audiences", "_programs", "denied", "receipt_audiences")
 
-    def __init__(self, programs: Mapping[Role, frozenset[str]], *, denied: bool = False) -> None:
+    def __init__(
+        self,
+        programs: Mapping[Role, frozenset[str]],
+        *,
+        denied: bool = False,
+        audiences: frozenset[str] = _NONE,
+        receipt_audiences: frozenset[str] = _NONE,
+    ) -> None:
         """Take the programs for which each role is held.
 
         Args:
             programs: Program ids by role, ``*`` for every program.
             denied: True when the principal is known and refused.
+            audiences: Principals whose submissions are presented: the principal itself, and those that name it as a
+                relay.
+            receipt_audiences: Whom receipts may be made out to.
         """
         self._programs = {role: frozenset(ids) for role, ids in programs.items() if ids}
+        self._audiences = _NONE if denied else audiences
+        self.receipt_audiences = _NONE if denied else receipt_audiences
         self.denied = denied
+
+    def presents(self, audience: str) -> bool:
+        """Tell whether submissions to this audience, its own or one it is a relay for, may be presented."""
+        return audience in self._audiences
 
     def holds(self, role: Role, program: str) -> bool:
         """Tell whether the role is held for a program; an empty program asks for every program."""
@@ -111,13 +138,17 @@ def parse_access(data: bytes) -> Access:
     if not isinstance(entries, list):
         message = "in the access file, principal is written as [[principal]]"
         raise _refused(message)
-    grants: dict[str, Grants] = {}
+    places: dict[str, tuple[dict[str, Any], str]] = {}
     for number, entry in enumerate(entries, 1):
         name = _name(entry, f"principal {number} of the access file")
-        if name in grants:
+        if name in places:
             message = f"the access file names {name} twice"
             raise _refused(message)
-        grants[name] = _grants(entry, f"principal {number} ({name}) of the access file")
+        places[name] = (entry, f"principal {number} ({name}) of the access file")
+    for entry, where in places.values():
+        _check(entry, where)
+    audiences = _audiences(places)
+    grants = {name: _grants(entry, where, audiences[name]) for name, (entry, where) in places.items()}
     return Access(grants, hashlib.sha256(data).digest())
 
 
@@ -133,31 +164,64 @@ def _name(entry: object, where: str) -> str:
     return name
 
 
-def _grants(entry: Mapping[str, Any], where: str) -> Grants:
-    unknown = sorted(set(entry) - {"name", "roles", "denied"})
+def _check(entry: Mapping[str, Any], where: str) -> None:
+    unknown = sorted(set(entry) - set(_KNOWN))
     if unknown:
-        message = f"{where} has an unknown key {unknown[0]!r}; known are name, roles and denied"
+        known = f"{', '.join(_KNOWN[:-1])} and {_KNOWN[-1]}"
+        message = f"{where} has an unknown key {unknown[0]!r}; known are {known}"
         raise _refused(message)
-    denied = entry.get("denied", False)
-    if not isinstance(denied, bool):
+    if not isinstance(entry.get("denied", False), bool):
         message = f"{where}: denied is true or false"
         raise _refused(message)
-    roles = entry.get("roles", {})
-    if not isinstance(roles, dict):
+    if not isinstance(entry.get("roles", {}), dict):
         message = f'{where}: roles is a table such as {{ "netcash" = ["validator"] }}'
         raise _refused(message)
-    if not roles and not denied:
-        message = f"{where} has neither roles nor denied = true"
+    if not any(entry.get(key) for key in ("roles", "relays", "denied")):
+        message = f"{where} has neither roles nor relays nor denied = true"
         raise _refused(message)
+
+
+def _audiences(places: Mapping[str, tuple[dict[str, Any], str]]) -> dict[str, frozenset[str]]:
+    """Return whose submissions each principal presents, its own among them."""
+    audiences = {name: {name} for name in places}
+    for name, (entry, where) in places.items():
+        for relay in _texts(entry, "relays", where):
+            if relay not in places or relay == name:
+                message = f"{where}: the relay {relay!r} is not another principal of the file"
+                raise _refused(message)
+            if not entry.get("denied", False):
+                audiences[relay].add(name)
+    return {name: frozenset(presented) for name, presented in audiences.items()}
+
+
+def _grants(entry: Mapping[str, Any], where: str, audiences: frozenset[str]) -> Grants:
+    denied: bool = entry.get("denied", False)
     programs: dict[Role, set[str]] = {}
-    for program, names in roles.items():
+    for program, names in entry.get("roles", {}).items():
         if program != ANY_PROGRAM and not _PROGRAM.fullmatch(program):
             message = f"{where}: {program!r} is neither a program id nor '*'"
             raise _refused(message)
         for role in _roles(names, f"{where}, roles for {program!r}"):
             programs.setdefault(role, set()).add(program)
+    receipt_audiences = _texts(entry, "receipt_audiences", where)
+    for audience in receipt_audiences:
+        if not _RECEIPT_AUDIENCE.fullmatch(audience):
+            message = f"{where}: {audience!r} is no audience: 1 to 2,048 printable ASCII characters"
+            raise _refused(message)
     held = {} if denied else {role: frozenset(ids) for role, ids in programs.items()}
-    return Grants(held, denied=denied)
+    return Grants(held, denied=denied, audiences=audiences, receipt_audiences=frozenset(receipt_audiences))
+
+
+def _texts(entry: Mapping[str, Any], key: str, where: str) -> list[str]:
+    """Return a list of texts of an entry, each there once; empty where the entry has no such key."""
+    texts = entry.get(key, [])
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        message = f"{where}: {key} is a list of texts"
+        raise _refused(message)
+    if len(set(texts)) < len(texts):
+        message = f"{where}: {key} names one twice"
+        raise _refused(message)
+    return texts
 
 
 def _roles(names: object, where: str) -> list[Role]:

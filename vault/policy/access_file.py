@@ -63,24 +63,29 @@ class AccessFile:
             await asyncio.sleep(self._poll_seconds)
             await self.refresh()
 
-    async def refresh(self) -> None:
-        """Look at the file now, and take up its content if it is new and good."""
+    async def refresh(self) -> str:
+        """Look at the file now, and take up its content if it is new and good.
+
+        Returns:
+            What came of it: ``new``, ``same`` or ``refused``.
+        """
         try:
             data = _read(self._path)
             if data == self._seen:
                 self._complaint = ""
-                return
+                return "same"
             access = parse_access(data)
         except (FailedPrecondition, InvalidInput) as error:
             self._complain(error.message)
-            return
+            return "refused"
         try:
             await self._on_loaded(access)
         except VaultError as error:
             self._complain(f"the new access file could not be recorded: {error.message}")
-            return
+            return "refused"
         self._access, self._seen, self._complaint = access, data, ""
         _log.info("access_file_loaded", sha256=access.sha256.hex(), principals=len(access.principals))
+        return "new"
 
     def _complain(self, message: str) -> None:
         if message != self._complaint:
