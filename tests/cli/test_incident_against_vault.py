@@ -244,6 +244,11 @@ def test_ctrl_c_detaches_and_the_job_goes_on(vault: Commanded) -> None:
         assert turned["job"]["state"] == state
         if verb == "pause":
             assert vault.run("officer", "rotate", "watch", "busy", job).returncode == 3
+    for verb in ("pause", "resume"):
+        refused = vault.run("officer", "rotate", verb, "busy", job)
+        assert (refused.returncode, "a job that is cancelled cannot be" in refused.stderr) == (1, True), (
+            "on a dry run too"
+        )
     done = vault.ask("officer", "rotate", "list", "busy")[0]
     lineage = vault.ask("officer", "rotate", "lineage", "busy", job, "--limit", "0")
     assert (done["job_id"], int(done.get("done_count", 0))) == (job, len(lineage))

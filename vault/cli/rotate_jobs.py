@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from vault.cli.applying import OWN, add_applying, finish, go_ahead, own_or, say
 from vault.cli.connection import Actions
@@ -11,6 +11,7 @@ from vault.cli.jobs import LIST, job_command, plain_job, show_job, status_of, st
 from vault.cli.output import Output
 from vault.cli.paging import add_limit, collect
 from vault.client.channel import VaultClient
+from vault.errors import FailedPrecondition
 from vault.v1.resources_pb2 import RotationJob
 from vault.v1.rotation_service_pb2 import (
     CancelRotationJobRequest,
@@ -20,6 +21,22 @@ from vault.v1.rotation_service_pb2 import (
     ResumeRotationJobRequest,
 )
 
+
+class _Turn(NamedTuple):
+    """What is done to a job: in words, said afterwards, and the states in which that is possible or already so."""
+
+    what: str
+    done: str
+    possible: frozenset[int]
+
+
+PAUSE = _Turn("pause it", "paused", frozenset({RotationJob.STATE_RUNNING, RotationJob.STATE_PAUSED}))
+RESUME = _Turn("let it go on", "resumed", frozenset({RotationJob.STATE_RUNNING, RotationJob.STATE_PAUSED}))
+CANCEL = _Turn(
+    "end it for good; what it has done stays done",
+    "cancelled",
+    frozenset({RotationJob.STATE_RUNNING, RotationJob.STATE_PAUSED, RotationJob.STATE_CANCELLED}),
+)
 PROGRAM_HELP = f"the program; {OWN} for the vault's own jobs"
 
 
@@ -102,7 +119,7 @@ async def _watch(client: VaultClient, parsed: argparse.Namespace, output: Output
 
 
 async def _pause(client: VaultClient, parsed: argparse.Namespace, output: Output) -> int:
-    if not await go_ahead(parsed, output, own_or(parsed.program), _preview(client, parsed, output, "pause it")):
+    if not await go_ahead(parsed, output, own_or(parsed.program), _preview(client, parsed, output, PAUSE)):
         return EXIT_DONE
     request = PauseRotationJobRequest(program=own_or(parsed.program), job_id=parsed.job)
     job = (await client.call(client.rotation.PauseRotationJob, request)).job
@@ -111,7 +128,7 @@ async def _pause(client: VaultClient, parsed: argparse.Namespace, output: Output
 
 
 async def _resume(client: VaultClient, parsed: argparse.Namespace, output: Output) -> int:
-    if not await go_ahead(parsed, output, own_or(parsed.program), _preview(client, parsed, output, "let it go on")):
+    if not await go_ahead(parsed, output, own_or(parsed.program), _preview(client, parsed, output, RESUME)):
         return EXIT_DONE
     request = ResumeRotationJobRequest(program=own_or(parsed.program), job_id=parsed.job)
     job = (await client.call(client.rotation.ResumeRotationJob, request)).job
@@ -119,8 +136,7 @@ async def _resume(client: VaultClient, parsed: argparse.Namespace, output: Outpu
 
 
 async def _cancel(client: VaultClient, parsed: argparse.Namespace, output: Output) -> int:
-    what = "end it for good; what it has done stays done"
-    if not await go_ahead(parsed, output, own_or(parsed.program), _preview(client, parsed, output, what)):
+    if not await go_ahead(parsed, output, own_or(parsed.program), _preview(client, parsed, output, CANCEL)):
         return EXIT_DONE
     request = CancelRotationJobRequest(program=own_or(parsed.program), job_id=parsed.job)
     job = (await client.call(client.rotation.CancelRotationJob, request)).job
@@ -129,11 +145,15 @@ async def _cancel(client: VaultClient, parsed: argparse.Namespace, output: Outpu
     return finish(output, {"job": plain_job(job)}, steps)
 
 
-def _preview(client: VaultClient, parsed: argparse.Namespace, output: Output, what: str) -> Any:
+def _preview(client: VaultClient, parsed: argparse.Namespace, output: Output, turn: _Turn) -> Any:
     async def preview() -> Mapping[str, Any]:
         job = await get_job(client, parsed.program, parsed.job)
         show_job(output, job)
-        say(output, f"would {what}")
-        return {"would": what, "job": plain_job(job)}
+        if job.state not in turn.possible:
+            state = RotationJob.State.Name(job.state).removeprefix("STATE_")
+            message = f"a job that is {state.lower()} cannot be {turn.done}"
+            raise FailedPrecondition(message, reason=f"JOB_{state}")
+        say(output, f"would {turn.what}")
+        return {"would": turn.what, "job": plain_job(job)}
 
     return preview
