@@ -47,6 +47,20 @@ def test_a_thawed_one_is_reported_and_closed_once_the_exchange_is_over() -> None
     assert verbs(thawed) == ["incident report", "incident exchange close", "incident close"]
 
 
+def test_cards_that_joined_after_the_reissue_are_named() -> None:
+    frozen = incident(Incident.STATE_FROZEN, freeze_time=THEN, card_count=1200)
+    done = [
+        RotationJob(job_id=JOB, program="netcash", incident_id=ID, state=RotationJob.STATE_DONE, seen_count=seen)
+        for seen in (1000, 700)
+    ]
+    assert "the 200 cards that joined it after the re-issue" in steps_of(frozen, done)[0]
+    frozen.card_count = 1000
+    assert not any("joined" in step for step in steps_of(frozen, done))
+    running = RotationJob(job_id=JOB, program="netcash", incident_id=ID, state=RotationJob.STATE_RUNNING)
+    frozen.card_count = 1200
+    assert not any("joined" in step for step in steps_of(frozen, [*done, running])), "it goes through them too"
+
+
 def test_a_closed_one_is_reported() -> None:
     assert verbs(incident(Incident.STATE_CLOSED, thaw_time=THEN)) == ["incident report"]
 

@@ -111,6 +111,10 @@ def _steps_to_end(incident: Incident, jobs: Sequence[RotationJob]) -> list[str]:
         words = ("--incident", incident.incident_id, "--recipient", "RECIPIENT", "--apply")
         steps.append(f"{command('rotate', 'reissue', incident.program, *words)}  gives its cards new codes")
     elif done:
+        if late := _joined_late(incident, done):
+            words = ("--cards-from", "FILE", "--recipient", "RECIPIENT", "--apply")
+            what = f"gives new codes to the {late:,} cards that joined it after the re-issue"
+            steps.append(f"{command('rotate', 'reissue', incident.program, *words)}  {what}")
         steps.append(f"{job_command('export', done[-1], '--out', 'FILE')}  saves the new codes for its recipient")
         if not incident.HasField("exchange_until"):
             words = ("--proof", "purchase" if incident.serials_leaked else "serial", "--until", "DATE", "--apply")
@@ -123,6 +127,11 @@ def _steps_to_end(incident: Incident, jobs: Sequence[RotationJob]) -> list[str]:
             steps.append(f"{of(incident, 'exchange close', '--apply')}  ends the exchange, which closing waits for")
         steps.append(f"{of(incident, 'close', '--apply')}  closes it for good")
     return steps
+
+
+def _joined_late(incident: Incident, done: Sequence[RotationJob]) -> int:
+    """Answer how many chosen cards no re-issue that is done has gone through."""
+    return max(0, incident.card_count - max(job.seen_count for job in done)) if _is_chosen(incident) else 0
 
 
 def _is_chosen(incident: Incident) -> bool:
