@@ -20,6 +20,10 @@ from typing import Any
 
 from vault.client import (
     ExchangeClaim,
+    Purpose,
+    ReceiptUse,
+    ReceiptVerifier,
+    Sealer,
     VaultClient,
     connect,
     create_key_file,
@@ -45,6 +49,7 @@ CALLERS = (
     *("keeper", "revealer", "officer", "auditor"),
 )
 HOUSE = "house"
+LEDGER = "ledger.example"
 CARDS = 20
 
 
@@ -77,12 +82,13 @@ class Tour:
         await self.set_up()
         issued = await self.issue()
         await self.validate(issued)
+        await self.seal(issued)
         await self.keep(issued)
         await self.refuse(issued)
         await self.batch()
         await self.incident(issued)
         await self.account()
-        return ["set up", "issue", "validate", "keep", "refuse", "batch", "incident", "account"]
+        return ["set up", "issue", "validate", "seal", "keep", "refuse", "batch", "incident", "account"]
 
     async def set_up(self) -> None:
         """Make the program, and register a recipient."""
@@ -140,6 +146,30 @@ class Tour:
             resources.PublicKey.PURPOSE_SEALING,
             resources.PublicKey.PURPOSE_RECEIPT,
         }
+
+    async def seal(self, issued: list[issuance.IssuedCard]) -> None:
+        """Ask for a sealed code, and believe the receipt; the same submission is not taken twice."""
+        shop = self["shop"]
+        keys = await shop.call(shop.validation.ListPublicKeys, validation.ListPublicKeysRequest())
+        sealer = Sealer(shop)
+        blob = await sealer.seal(
+            issued[0].code, audience="spiffe://cardvault.dev/shop", program=self.program, purpose=Purpose.VALIDATE
+        )
+        nonce = secrets.token_bytes(16)
+        ask = validation.ValidateCodeRequest(
+            programs=[self.program],
+            code=resources.PresentedCode(sealed=blob),
+            receipt=resources.ReceiptRequest(audience=LEDGER, nonce=nonce),
+        )
+        answer = await shop.call(shop.validation.ValidateCode, ask)
+        assert answer.result.verdict == resources.VERDICT_GOOD
+        receipt = ReceiptVerifier.of_answer(keys, audience=LEDGER).verify(
+            answer.receipt, use=ReceiptUse.VALIDATION, nonce=nonce
+        )
+        assert receipt.results[0].card_id == issued[0].card_id
+        ask.request_id = ""
+        again = await shop.call(shop.validation.ValidateCode, ask)
+        assert (again.result.verdict, again.receipt) == (resources.VERDICT_SUBMISSION_REFUSED, "")
 
     async def keep(self, issued: list[issuance.IssuedCard]) -> None:
         """Look after cards: reference, usage, record, suspension, a lost card."""
@@ -234,6 +264,8 @@ class Tour:
         assert new is not None, "the exchange is open, and the serial is the one printed beside the code"
         ask.code.code = new.code
         assert (await shop.call(shop.validation.ValidateCode, ask)).result.card_id == chosen[0].card_id
+        over = incident.CloseExchangeRequest(program=self.program, incident_id=incident_id)
+        await officer.call(officer.incidents.CloseExchange, over)
         close = incident.CloseIncidentRequest(program=self.program, incident_id=incident_id)
         await officer.call(officer.incidents.CloseIncident, close)
         wanted = incident.GetIncidentReportRequest(program=self.program, incident_id=incident_id)
