@@ -1,114 +1,15 @@
-"""Real supervisors over small real children."""
+"""Starting, restarting, draining."""
 
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-import textwrap
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from vault import config
+from tests.supervised import Start, events, folder, is_alive, is_ready, pids, start, until
 
-CHILD = """
-    import os, pathlib, signal, socket, sys, time
-    from vault import child
-    kind, port, folder = sys.argv[1], int(sys.argv[2]), pathlib.Path(sys.argv[3])
-    hups = []
-    signal.signal(signal.SIGHUP, lambda *_: (folder / f"hup-{os.getpid()}").touch())
-    child.watch_supervisor(5)
-    def stop(*_):
-        (folder / f"stopped-{os.getpid()}").touch()
-        sys.exit(0)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if (folder / "stubborn").exists() else stop)
-    if (folder / "hopeless").exists() and kind == "jobs":
-        sys.exit(child.report_hopeless("the root key is missing"))
-    if kind == "worker":
-        listening = socket.socket()
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listening.bind(("127.0.0.1", port))
-        listening.listen()
-    (folder / f"{kind}-{os.getpid()}").touch()
-    if kind != "worker" or not (folder / "unready").exists():
-        child.report_ready()
-    while True:
-        time.sleep(0.05)
-"""
-PARENT = """
-    import pathlib, sys
-    from vault import supervisor
-    folder = pathlib.Path(sys.argv[1])
-    def command(kind, port):
-        return [sys.executable, str(folder / "child.py"), kind, str(port), str(folder)]
-    status = supervisor.run(folder / "vault.toml", ready_file=folder / "ready", command=command)
-    assert "grpc" not in sys.modules
-    sys.exit(status)
-"""
-
-Start = Callable[[], "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "child.py").write_text(textwrap.dedent(CHILD))
-    (tmp_path / "parent.py").write_text(textwrap.dedent(PARENT))
-    for name in ("server.crt", "server.key", "client-ca.crt", "access.toml", "root.key"):
-        (tmp_path / name).touch()
-    settings = config.EXAMPLE.replace('"127.0.0.1:7443"\n', '"127.0.0.1:0"\n').replace(
-        "drain_seconds = 20", "drain_seconds = 0"
-    )
-    (tmp_path / "vault.toml").write_text(settings)
-    return tmp_path
-
-
-@pytest.fixture
-def start(folder: Path) -> Iterator[Start]:
-    started = []
-
-    def starting() -> "subprocess.Popen[str]":
-        command = [sys.executable, str(folder / "parent.py"), str(folder)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        started.append(process)
-        return process
-
-    yield starting
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate(timeout=30)
-
-
-def until(true: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def pids(folder: Path, kind: str) -> set[int]:
-    return {int(path.name.rpartition("-")[2]) for path in folder.glob(f"{kind}-*")}
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
-def events(process: "subprocess.Popen[str]") -> list[dict[str, object]]:
-    _, log = process.communicate(timeout=30)
-    return [json.loads(line) for line in log.splitlines()]
-
-
-def is_ready(folder: Path) -> bool:
-    return (folder / "ready").exists()
+__all__ = ["folder", "start"]
 
 
 def test_workers_and_jobs_are_started_and_drained(folder: Path, start: Start) -> None:
@@ -179,11 +80,11 @@ def test_a_child_that_does_not_stop_is_killed(folder: Path, start: Start, monkey
     assert not any(is_alive(pid) for pid in pids(folder, "worker") | pids(folder, "jobs"))
 
 
-def test_a_hangup_is_passed_on(folder: Path, start: Start) -> None:
+def test_a_hangup_is_passed_on_to_the_workers(folder: Path, start: Start) -> None:
     process = start()
     until(lambda: is_ready(folder))
     process.send_signal(signal.SIGHUP)
-    until(lambda: pids(folder, "hup") == pids(folder, "worker") | pids(folder, "jobs"))
+    until(lambda: pids(folder, "hup") == pids(folder, "worker"))
     assert process.poll() is None
 
 

@@ -1,14 +1,16 @@
-"""The supervisor: starts the worker processes and the job process, watches, restarts and drains them.
+"""The supervisor: starts the worker processes and the job process, watches, restarts, replaces and drains them.
 
-1. A child that dies is started again, soon if it lived for 5 s, else after a wait that doubles up to
-   10 s.
-2. A child that says it can never start (exit status 78) stops everything, and its message is the answer.
+1. What ends or hangs is started again (see ``watcher``).
+2. Until the vault has been up once, a child that says it can never start (exit status 78) stops everything, and
+   its message is the answer. Later it does not: the others go on serving, and it is tried again.
 3. SIGTERM and SIGINT drain: every child gets SIGTERM and ``drain_seconds`` + 5 to finish, then SIGKILL.
-4. Children do not outlive the supervisor (see ``child``). SIGHUP is passed on to them.
-5. The port is reserved before the first child starts and stays reserved, so that a port chosen by the system
-   remains the same over restarts, and a second vault on the same address is refused.
-6. Callers wait for no job: the job process is first started once a worker serves, or after 1 s. Processes
+4. Children do not outlive the supervisor (see ``child``).
+5. SIGHUP has files read again (see ``reread``). SIGUSR1 replaces the processes one by one, each by one that serves
+   already; if one does not come up, the rest stays as it is.
+6. The port is the vault's from before the first child starts to the end (see ``port``).
+7. Callers wait for no job: the job process is first started once a worker serves, or after 1 s. Processes
    spend most of their start importing, so three at once on two cores would keep the workers back.
+8. A service manager is told when the vault is ready, reads files again, drains, and lives (see ``sdnotify``).
 
 It holds no key, opens no record and never imports grpc.
 """
@@ -17,26 +19,32 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
-from vault import config, log
+from vault import config, log, metrics
 from vault.child import EXIT_CONFIGURATION
 from vault.errors import VaultError
 from vault.hardening import harden
+from vault.health import JOBS, WORKER, Health
+from vault.listener import open_listener
+from vault.port import reserve
 from vault.process import Process
+from vault.reread import read_again
+from vault.sdnotify import Notifier
+from vault.watcher import Surroundings, Watcher
 
 Command = Callable[[str, int], Sequence[str]]
 
-JOBS = "jobs"
-_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.2, 10.0
-_HEALTHY_SECONDS = 5.0
-_KILL_SECONDS = 5.0
+START_SECONDS = 120.0
+"""How long a process may take to come up, beside the store's deadline."""
+KILL_SECONDS = 5.0
+"""How much longer than ``drain_seconds`` a child may take to end."""
 _JOBS_WAIT_SECONDS = 1.0
-_ADDRESS_SECONDS = 5.0
+_STATUS_SECONDS = 1.0
 _log = log.get(__name__)
 
 
@@ -77,9 +85,13 @@ class _Supervisor:
         self._command = command
         self._stopping = asyncio.Event()
         self._serving = asyncio.Event()
+        self._health = Health()
+        self._service = Notifier()
         self._hopeless = ""
-        self._unready = {f"worker-{number}" for number in range(1, settings.server.workers + 1)} | {JOBS}
-        self._processes: dict[str, Process] = {}
+        self._port = 0
+        self._unready = {f"{WORKER}-{number}" for number in range(1, settings.server.workers + 1)} | {JOBS}
+        self._watchers: list[Watcher] = []
+        self._asked: dict[signal.Signals, asyncio.Event] = {}
 
     async def run(self) -> int:
         server = self._settings.server
@@ -88,15 +100,26 @@ class _Supervisor:
         except OSError as error:
             _log.error("cannot_start", problem=f"{server.address} cannot be listened on: {error.strerror}")
             return EXIT_CONFIGURATION
-        port = reserved.getsockname()[1]
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, self._pass_on, signal.SIGHUP)
+        self._port = reserved.getsockname()[1]
+        around = Surroundings(
+            self._launch,
+            self._health,
+            self._stopping,
+            server.drain_seconds + KILL_SECONDS,
+            self._came_up,
+            self._is_fatal,
+            _gone,
+        )
+        self._watchers = [Watcher(name, around) for name in sorted(self._unready)]
+        self._obey()
         with reserved:
-            async with asyncio.TaskGroup() as group:
-                for name in sorted(self._unready):
-                    group.create_task(self._keep(name, port))
+            listener = await open_listener(self._settings, self._health)
+            async with self._told_service(), asyncio.TaskGroup() as group:
+                for watcher in self._watchers:
+                    group.create_task(self._watch(watcher))
+                group.create_task(self._whenever(signal.SIGHUP, self._read_again))
+                group.create_task(self._whenever(signal.SIGUSR1, self._replace_all))
+            await listener.close()
         if self._ready_file:
             self._ready_file.unlink(missing_ok=True)
         if self._hopeless:
@@ -105,94 +128,115 @@ class _Supervisor:
         _log.info("stopped")
         return 0
 
-    async def _keep(self, name: str, port: int) -> None:
-        """Keep one child running until everything stops."""
-        wait = _FIRST_WAIT_SECONDS
-        if name == JOBS:
+    def _obey(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        for number in (signal.SIGHUP, signal.SIGUSR1):
+            asked = self._asked[number] = asyncio.Event()
+            loop.add_signal_handler(number, asked.set)
+
+    def _stop(self) -> None:
+        if not self._stopping.is_set():
+            self._health.drain()
+            self._service.stopping(self._settings.server.drain_seconds + 2 * KILL_SECONDS)
+            self._stopping.set()
+
+    async def _launch(self, name: str) -> Process:
+        settings = self._settings
+        return await Process.start(
+            self._command(WORKER if name.startswith(WORKER) else JOBS, self._port),
+            start_seconds=START_SECONDS + settings.store.deadline_seconds,
+            hang_seconds=settings.server.hang_seconds,
+        )
+
+    async def _watch(self, watcher: Watcher) -> None:
+        if watcher.name == JOBS:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._serving.wait(), _JOBS_WAIT_SECONDS)
-        while not self._stopping.is_set():
-            process = await Process.start(self._command(name.partition("-")[0], port))
-            self._processes[name] = process
-            _log.info("process_started", process=name, pid=process.pid)
-            lived = await self._until_end(name, process, port)
-            if self._stopping.is_set():
-                return
-            if process.status == EXIT_CONFIGURATION:
-                self._hopeless = process.message or f"{name} cannot start; its log says why"
-                self._stopping.set()
-                return
-            wait = _FIRST_WAIT_SECONDS if lived >= _HEALTHY_SECONDS else min(wait * 2, _LONGEST_WAIT_SECONDS)
-            _log.warning("process_ended", process=name, status=process.status, restart_in_seconds=wait)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), wait)
+        await watcher.run()
 
-    async def _until_end(self, name: str, process: Process, port: int) -> float:
-        """Wait for a child's end, ending it when everything stops; return the seconds that it lived."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        ready = asyncio.create_task(process.ready())
-        ended = asyncio.create_task(process.wait())
-        stopping = asyncio.create_task(self._stopping.wait())
-        waiting = {ready, ended, stopping}
-        while not ended.done() and not stopping.done():
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            if ready in done and ready.result():
-                self._say_ready(name, port)
-        if not ended.done():
-            await process.stop(self._settings.server.drain_seconds + _KILL_SECONDS)
-        await ended
-        await asyncio.wait({ready}, timeout=_KILL_SECONDS)
-        ready.cancel()
-        stopping.cancel()
-        return loop.time() - started
-
-    def _say_ready(self, name: str, port: int) -> None:
+    def _came_up(self, name: str) -> None:
         if name != JOBS:
             self._serving.set()
         was_unready = bool(self._unready)
         self._unready.discard(name)
         if self._unready or not was_unready:
             return
-        address = f"{self._settings.server.address.rpartition(':')[0]}:{port}"
+        address = f"{self._settings.server.address.rpartition(':')[0]}:{self._port}"
         if self._ready_file:
             _write(self._ready_file, f"{address}\n")
+        self._service.ready()
         _log.info("ready", address=address)
 
-    def _pass_on(self, number: signal.Signals) -> None:
-        for process in self._processes.values():
-            process.send(number)
+    def _is_fatal(self, problem: str) -> bool:
+        if not self._unready:
+            _log.error("process_cannot_start", problem=problem)
+            return False
+        self._hopeless = problem
+        self._stop()
+        return True
 
+    async def _whenever(self, number: signal.Signals, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Act on each signal, one after the other, until the vault stops; those that come meanwhile count once."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        while not stopping.done():
+            asked = asyncio.create_task(self._asked[number].wait())
+            await asyncio.wait({asked, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if asked.done() and not stopping.done():
+                self._asked[number].clear()
+                await act()
+            asked.cancel()
 
-async def reserve(host: str, port: int) -> socket.socket:
-    """Bind a port that other processes may listen on, without listening; port 0 lets the system choose.
+    async def _read_again(self) -> None:
+        """Have the files read again."""
+        up = not self._unready
+        if up:
+            self._service.reloading()
+        serving = {watcher.name: watcher.process for watcher in self._watchers if watcher.name != JOBS}
+        await read_again(
+            self._settings, {name: process for name, process in serving.items() if process and process.ready.is_set()}
+        )
+        if up:
+            self._service.ready()
 
-    Raises:
-        OSError: Someone else listens there, after 5 s of waiting for an earlier vault's end, or the address is
-            not this machine's.
-    """
-    family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    deadline = asyncio.get_running_loop().time() + _ADDRESS_SECONDS
-    while True:
+    async def _replace_all(self) -> None:
+        """Replace the processes one by one, the job process last."""
+        _log.info("rolling_restart_begun")
+        for watcher in sorted(self._watchers, key=lambda each: each.name == JOBS):
+            if not await watcher.replace():
+                if not self._stopping.is_set():
+                    _log.error("rolling_restart_failed", process=watcher.name, in_force="the processes before")
+                return
+        _log.info("rolling_restart_done")
+
+    @contextlib.asynccontextmanager
+    async def _told_service(self) -> AsyncIterator[None]:
+        """Keep the service manager told how the processes do, and that the vault lives."""
+        task = asyncio.create_task(self._tell_service())
         try:
-            # SO_REUSEPORT would let a second vault of the same user share the port in silence: ask without.
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(place)
-                place = probe.getsockname()
-            break
-        except OSError:
-            if asyncio.get_running_loop().time() > deadline:
-                raise
-            await asyncio.sleep(0.1)
-    reserved = socket.socket(family, kind, protocol)
-    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            yield
+        finally:
+            task.cancel()
+
+    async def _tell_service(self) -> None:
+        watchdog = self._service.watchdog_seconds
+        told = ""
+        while True:
+            if (now := self._health.summary()) != told:
+                told = now
+                self._service.status(told)
+            if watchdog and self._health.live():
+                self._service.alive()
+            await asyncio.sleep(min(_STATUS_SECONDS, watchdog / 3) if watchdog else _STATUS_SECONDS)
+
+
+def _gone(process_id: int) -> None:
+    """Keep what a process has counted; the vault is watched whether that works or not."""
     try:
-        reserved.bind(place)
-    except OSError:
-        reserved.close()
-        raise
-    return reserved
+        metrics.process_ended(process_id)
+    except Exception as error:  # noqa: BLE001  its files may be as broken as the process was
+        _log.exception("metrics_lost", error, pid=process_id)
 
 
 def _write(path: Path, text: str) -> None:

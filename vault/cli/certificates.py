@@ -45,8 +45,14 @@ class Authority:
         ]
         self._issue(folder, "server", names, ExtendedKeyUsageOID.SERVER_AUTH)
 
-    def issue_caller(self, folder: Path, name: str, principal: str) -> None:
+    def issue_caller(self, folder: Path, name: str, principal: str, *, expired: bool = False) -> None:
         """Write ``NAME.pem`` and ``NAME.key`` for a caller with this SPIFFE id.
+
+        Args:
+            folder: Where they go.
+            name: The caller's name in the folder.
+            principal: Its SPIFFE id.
+            expired: True for a certificate that ended yesterday, to try how it is refused.
 
         Raises:
             InvalidInput: The principal is not a SPIFFE id.
@@ -55,12 +61,25 @@ class Authority:
             message = f"{principal!r} is not a SPIFFE id such as spiffe://example.org/shop"
             raise InvalidInput(message)
         names = [x509.UniformResourceIdentifier(principal)]
+        until = datetime.now(UTC) + (-timedelta(days=1) if expired else LIFETIME)
+        self._issue(folder, name, names, ExtendedKeyUsageOID.CLIENT_AUTH, until)
+
+    def issue_unnamed(self, folder: Path, name: str) -> None:
+        """Write ``NAME.pem`` and ``NAME.key`` for a caller without a name that the vault takes, to try its refusal."""
+        names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         self._issue(folder, name, names, ExtendedKeyUsageOID.CLIENT_AUTH)
 
-    def _issue(self, folder: Path, name: str, names: Sequence[x509.GeneralName], usage: x509.ObjectIdentifier) -> None:
+    def _issue(
+        self,
+        folder: Path,
+        name: str,
+        names: Sequence[x509.GeneralName],
+        usage: x509.ObjectIdentifier,
+        until: datetime | None = None,
+    ) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
-            _begin(f"Cardvault development {name}", key.public_key())
+            _begin(f"Cardvault development {name}", key.public_key(), until)
             .issuer_name(self.certificate.subject)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -121,15 +140,16 @@ def create_all(folder: Path, callers: Mapping[str, str]) -> None:
         authority.issue_caller(folder, name, principal)
 
 
-def _begin(name: str, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _begin(name: str, public_key: ec.EllipticCurvePublicKey, until: datetime | None = None) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
+    end = until or now + LIFETIME
     return (
         x509.CertificateBuilder()
         .subject_name(_name(name))
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + LIFETIME)
+        .not_valid_before(min(now, end) - CLOCK_SKEW)
+        .not_valid_after(end)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )
 

@@ -26,6 +26,7 @@ COMMANDS = (
     Command("serve", "vault.cli.serve", "run a vault, or write what it needs with --init"),
     Command("migrate", "vault.cli.migrate", "make or migrate the store that vault.toml names"),
     Command("check-config", "vault.cli.check_config", "say whether a vault could start from its vault.toml"),
+    Command("doctor", "vault.cli.doctor", "look at all that a vault needs, and say what to do"),
     Command("backup", "vault.cli.backup", "back up the store while vaults serve from it"),
     Command("restore", "vault.cli.restore", "restore a backup, with every program stopped"),
     Command("move", "vault.cli.move", "copy a vault into another store, such as PostgreSQL"),
@@ -38,9 +39,12 @@ COMMANDS = (
     Command("card", "vault.cli.card", "issue, sell, look after and validate cards"),
     Command("package", "vault.cli.package", "open a package of codes with its recipient's private key"),
     Command("audit", "vault.cli.audit", "read what happened"),
-    Command("dev", "vault.cli.dev", "make certificates for development"),
+    Command("contract", "vault.cli.contract", "try a running vault against its protos"),
+    Command("dev", "vault.cli.dev", "make certificates for development, and callers for `contract`"),
     Command("demo", "vault.cli.demo.command", "show the main job on the numbers of 2006"),
     Command("demo-step", "vault.cli.demo.step", ""),
+    Command("edge", "vault.cli.edge.command", "run a sample shop whose page seals codes in the browser"),
+    Command("edge-part", "vault.cli.edge.part", ""),
 )
 
 

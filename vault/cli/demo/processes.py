@@ -75,6 +75,11 @@ class VaultProcess:
         """The process id."""
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
     def stop(self) -> int:
         """Stop it by SIGTERM and answer its exit status, negative for the signal that ended it."""
         if self._process.poll() is None:

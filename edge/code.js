@@ -1,0 +1,47 @@
+/**
+ * A code as a customer types it: what counts as a digit, how digits are grouped, and what is wrong so far.
+ *
+ * Nothing here says what the digits were: a problem is a word, for the page to put into the customer's
+ * language.
+ */
+
+import { hasRightCheckDigit } from "./checkdigit.js";
+
+const GROUP = 4;
+/** Spaces, hyphens, the ideographic space and what looks like a hyphen, as `vault/codes/format.py` has them. */
+const SEPARATORS = /[ \u3000\u2010\u2011\u2212\uff0d-]/g;
+const WIDE_ZERO = 0xff10;
+
+/**
+ * Reduce typed text to ASCII digits: separators are left out, full-width digits become ASCII.
+ *
+ * @param {string} text
+ * @returns {{digits: string, foreign: boolean}} The digits, and whether there was anything else, which is left
+ *   out.
+ */
+export function readDigits(text) {
+  const narrow = text
+    .replace(SEPARATORS, "")
+    .replace(/[\uff10-\uff19]/g, (wide) => String(wide.charCodeAt(0) - WIDE_ZERO));
+  const digits = narrow.replace(/[^0-9]/g, "");
+  return { digits, foreign: digits.length < narrow.length };
+}
+
+/** Put a space after every fourth digit that another one follows. */
+export function group(digits) {
+  return digits.match(new RegExp(`[0-9]{1,${GROUP}}`, "g"))?.join(" ") ?? "";
+}
+
+/**
+ * Say what is wrong with digits.
+ *
+ * @param {string} digits ASCII digits.
+ * @param {{length: number, checkAlgorithm: string}} format The program's.
+ * @returns {""|"empty"|"short"|"long"|"check"} "" when nothing is; "check" for a wrong check digit.
+ */
+export function problemOf(digits, format) {
+  if (digits.length === 0) return "empty";
+  if (digits.length < format.length) return "short";
+  if (digits.length > format.length) return "long";
+  return hasRightCheckDigit(digits, format.checkAlgorithm) ? "" : "check";
+}

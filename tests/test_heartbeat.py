@@ -1,0 +1,102 @@
+"""A heartbeat over a real lane's thread."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from vault.errors import Unavailable
+from vault.heartbeat import Heartbeat
+from vault.stores.lane import Lane, Piece
+
+
+class Way:
+    """A lane that can be made to stand still, as a deadlocked thread does."""
+
+    def __init__(self) -> None:
+        self.moves = threading.Event()
+        self.moves.set()
+        self.served = 0
+        self._lane = Lane("way", self._serve, lambda: None)
+
+    async def try_it(self) -> object:
+        return await self._lane.submit(lambda _: None)
+
+    async def close(self) -> None:
+        self.moves.set()
+        await self._lane.close()
+
+    def _serve(self, group: list[Piece], _lane: Lane) -> None:
+        self.moves.wait()
+        self.served += 1
+
+
+@asynccontextmanager
+async def beating(way: Way, *, excused: bool = False, patience: float = 0.05) -> AsyncIterator[list[str]]:
+    said: list[str] = []
+    heartbeat = Heartbeat({"writer": way.try_it}, patience_seconds=patience, excused=lambda: excused, tell=said.append)
+    task = asyncio.create_task(heartbeat.run())
+    try:
+        yield said
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await way.close()
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vault.heartbeat.BEAT_SECONDS", 0.02)
+
+
+async def until(said: list[str], wanted: str) -> None:
+    async with asyncio.timeout(10):
+        while not any(wanted in each for each in said):  # noqa: ASYNC110  the beat is what is waited for
+            await asyncio.sleep(0.01)
+
+
+async def test_it_beats_at_once_and_again_and_again_while_the_store_answers() -> None:
+    way = Way()
+    async with beating(way, patience=10) as said:
+        async with asyncio.timeout(10):
+            while len(said) < 5:  # noqa: ASYNC110  the beats are what is waited for
+                await asyncio.sleep(0.01)
+    assert set(said) == {""}
+    assert way.served > 0
+
+
+async def test_a_thread_that_stands_still_is_told_of_until_it_moves_again() -> None:
+    way = Way()
+    async with beating(way) as said:
+        way.moves.clear()
+        await until(said, "its writer has not answered for 0 s")
+        way.moves.set()
+        await asyncio.sleep(0.1)
+        said.clear()
+        await asyncio.sleep(0.1)
+        assert set(said) == {""}
+
+
+async def test_who_waits_for_another_process_is_not_called_stuck() -> None:
+    way = Way()
+    way.moves.clear()
+    async with beating(way, excused=True) as said:
+        await asyncio.sleep(0.3)
+    assert set(said) == {""}
+
+
+async def test_a_store_that_refuses_answers() -> None:
+    said: list[str] = []
+
+    async def refuse() -> None:
+        raise Unavailable("the disk is full")
+
+    heartbeat = Heartbeat({"writer": refuse}, patience_seconds=0.05, tell=said.append)
+    task = asyncio.create_task(heartbeat.run())
+    await asyncio.sleep(0.3)
+    assert not task.done()
+    task.cancel()
+    assert len(said) > 1
+    assert set(said) == {""}
