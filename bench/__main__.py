@@ -24,17 +24,19 @@ from bench.figure import Figure
 from bench.grounds import KINDS, Ground, ground_of
 from bench.issuance import CODES, Sizes, issuance_figures, measure_issuance, memory_figures
 from bench.moves import Rungs, measure_moves, moves_figures
+from bench.overload import measure_overload
 from bench.paced import Rates, measure_paced
 from bench.profile import FORMATS
 from bench.reissue import Lot, freeze_figures, measure_reissue, reissue_figures
 from bench.report import show
 from bench.rig import Rig, running_vault
+from bench.sealed import Load, measure_sealed, sealed_figures
 from bench.uniform import Sample, measure_uniform, uniform_figures
 from vault.errors import VaultError
 
 CALLS = frozenset({"validate", "batch"})
 PACED = frozenset({"paced"})
-CLIENT = frozenset({"coalesce"})
+CLIENT = frozenset({"coalesce", "sealed", "overload"})
 ISSUING = frozenset({"issuance", "memory"})
 LOTS = frozenset({"reissue", "freeze"})
 MOVES = frozenset({"rekey", "rewrap", "job-memory"})
@@ -47,6 +49,7 @@ FULL_SIZES, QUICK_SIZES = Sizes(10_000, 1_000_000, 3), Sizes(1_000, 10_000, 1)
 FULL_LOT, QUICK_LOT = Lot(81_105, 10.0, 3), Lot(5_000, 3.0, 1)
 FULL_RUNGS, QUICK_RUNGS = Rungs(10_000, 100_000, 1_000_000, 3), Rungs(1_000, 5_000, 20_000, 1)
 FULL_SAMPLE, QUICK_SAMPLE = Sample(100_000, 500), Sample(2_000, 20)
+FULL_LOAD, QUICK_LOAD = Load(12_000, 20, 60), Load(1_000, 4, 10)
 FULL_RATES, QUICK_RATES = Rates((100.0, 300.0, 600.0, 1000.0), 1.0, 8.0, 3), Rates((100.0, 300.0), 0.5, 1.5, 1)
 CARDS_WITHOUT_ISSUANCE = 10_000
 TEMPORARY = "cardvault-bench-"
@@ -91,14 +94,20 @@ class Asked(NamedTuple):
     lot: Lot
     rungs: Rungs
     sample: Sample
+    load: Load
     rates: Rates
     profile: Path | None
 
 
 def _asked(parsed: argparse.Namespace) -> Asked:
     names = frozenset(parsed.names) or (NAMES if parsed.store == "postgres" else NAMES - {"connections"})
-    quick = Asked(names, QUICK_PACE, QUICK_SIZES, QUICK_LOT, QUICK_RUNGS, QUICK_SAMPLE, QUICK_RATES, parsed.profile)
-    full = Asked(names, FULL_PACE, FULL_SIZES, FULL_LOT, FULL_RUNGS, FULL_SAMPLE, FULL_RATES, parsed.profile)
+    quick = Asked(
+        *(names, QUICK_PACE, QUICK_SIZES, QUICK_LOT, QUICK_RUNGS, QUICK_SAMPLE, QUICK_LOAD, QUICK_RATES),
+        parsed.profile,
+    )
+    full = Asked(
+        *(names, FULL_PACE, FULL_SIZES, FULL_LOT, FULL_RUNGS, FULL_SAMPLE, FULL_LOAD, FULL_RATES), parsed.profile
+    )
     asked, rounds = quick if parsed.quick else full, parsed.rounds
     if parsed.calls is not None:
         asked = asked._replace(sample=asked.sample._replace(calls=parsed.calls))
@@ -146,8 +155,7 @@ def _measure_steady(asked: Asked, ground: Ground, folder: Path) -> list[Figure]:
             touch(rig, wallet, asked.pace.seconds)
         if asked.names & PACED:
             figures.extend(measure_paced(rig, wallet, asked.rates, _say))
-        if asked.names & CLIENT:
-            figures.extend(coalesce_figures(measure_coalesce(rig, wallet, asked.pace, _say)))
+        figures.extend(_measure_clients(asked, rig, wallet))
 
     if asked.names & ISSUING:
         issued = measure_issuance(folder, ground, asked.sizes, _say, measure)
@@ -160,6 +168,18 @@ def _measure_steady(asked: Asked, ground: Ground, folder: Path) -> list[Figure]:
             measure(rig, asyncio.run(_prepare(rig, folder)))
     if "connections" in asked.names and ground.watch is not None:
         figures.append(connections_figure(ground.watch, processes[-1]))
+    return figures
+
+
+def _measure_clients(asked: Asked, rig: Rig, wallet: Wallet) -> list[Figure]:
+    """Measure what clients do beyond a call for each code in clear."""
+    figures: list[Figure] = []
+    if "coalesce" in asked.names:
+        figures += coalesce_figures(measure_coalesce(rig, wallet, asked.pace, _say))
+    if "sealed" in asked.names:
+        figures += sealed_figures(measure_sealed(rig, wallet, asked.pace, asked.load, _say))
+    if "overload" in asked.names:
+        figures += measure_overload(rig, wallet, asked.pace, _say)
     return figures
 
 

@@ -1,8 +1,8 @@
 """The Python client's Validator with 64 callers, beside the same callers with a call each.
 
-``python -m bench.coalesce FILE`` is the client process; the file holds ``Callers`` as JSON. It has one client, so one
-connection to one worker, and lets each caller ask again as soon as it has its answer, through the warm-up and the time
-that is measured. It writes one JSON object: codes answered in that time, and wrong answers.
+``python -m bench.coalesce FILE`` is the client process; the file holds ``Callers`` as JSON. It has one client, so
+one connection to one worker, and lets each caller ask again as soon as it has its answer, through the warm-up
+and the time that is measured. It writes one JSON object: codes answered in that time, and wrong answers.
 """
 
 import asyncio

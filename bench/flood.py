@@ -2,12 +2,13 @@
 
 The file holds a ``Flood`` as JSON. The process connects, says ``ready``, waits for a line and then offers calls: at a
 steady rate, answered or not, or, without a rate, so that a number of them is always in flight. It writes one JSON
-object: for each kind of end (``good``, a grpc-status, ``reset``, ``none``) the calls as pairs of when each was due, by
-the machine's monotonic clock in seconds, and how long after that it ended, in microseconds.
+object: for each kind of end the calls as pairs of when each was due, by the machine's monotonic clock in seconds, and
+how long after that it ended, in microseconds. Kinds are ``good``, the right answer; ``shed``, UNAVAILABLE with a time
+after which to retry; ``held`` and ``none``; ``reset``; any other grpc-status by its number.
 
 A call costs it some 10 µs (``bench.http2``), a twentieth of what a gRPC client would take from the vault's cores. Like
 a gRPC client it keeps to one stream for each call and to the server's bound on streams: what is above that bound when
-it is due is not sent, and ends as ``held``.
+it is due is not sent, and ends as ``held``; what has not ended 2 s after its deadline ends as ``none``.
 """
 
 import asyncio
@@ -25,12 +26,18 @@ from bench.pairs import Pair, read_pairs
 
 TICK_SECONDS = 0.004
 MOST_STREAMS = 1000
+PREFIX_BYTES = 5
+UNAVAILABLE, PUSHBACK = 14, b"grpc-retry-pushback-ms"
 LAST_SECONDS = 2.0
 """Allowed beyond a call's deadline for its end to arrive."""
 
 
 class Flood(NamedTuple):
-    """What a process is to do; ``rate`` in calls a second, 0 for ``in_flight`` calls at any time, over all connections."""
+    """What a process is to do, over all its connections.
+
+    Attributes:
+        rate: Calls a second; 0 for ``in_flight`` calls at any time.
+    """
 
     address: str
     certificates: str
@@ -77,10 +84,14 @@ class _Pipe:
                 elif kind == RST_STREAM:
                     self._done(stream, "reset")
                 elif kind == HEADERS and flags & END_STREAM:
-                    status = status_of(payload)
-                    right = status == 0 and self._answers.get(stream, b"")[5:] == self.pending[stream][1]
-                    self._done(stream, "good" if right else str(status))
+                    self._done(stream, self._kind(stream, payload))
         self.closed = True
+
+    def _kind(self, stream: int, trailers: bytes) -> str:
+        status = status_of(trailers)
+        if status == 0 and self._answers.get(stream, b"")[PREFIX_BYTES:] == self.pending[stream][1]:
+            return "good"
+        return "shed" if status == UNAVAILABLE and PUSHBACK in trailers else str(status)
 
     def _done(self, stream: int, end: str) -> None:
         due, _ = self.pending.pop(stream)
@@ -105,7 +116,7 @@ async def _work(flood: Flood) -> dict[str, list[tuple[float, int]]]:
     turn = itertools.islice(itertools.cycle(pairs), flood.first, None)
     await _offer(flood, pipes, turn)
     deadline = time.monotonic() + flood.deadline_ms / 1000 + LAST_SECONDS
-    while any(pipe.pending for pipe in pipes) and time.monotonic() < deadline:
+    while any(pipe.pending for pipe in pipes) and time.monotonic() < deadline:  # noqa: ASYNC110  # of many, none tells
         await asyncio.sleep(TICK_SECONDS)
     ends["none"] += [(due, 0) for pipe in pipes for due, _ in pipe.pending.values()]
     for task in listening:

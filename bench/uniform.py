@@ -54,7 +54,7 @@ class Sample(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """Differences of times by kind, over the wire and in this process, and how many different replies there were."""
+    """Differences of times by kind, over the wire and in this process, and how many replies differed."""
 
     wire: dict[str, Difference]
     work: dict[str, Difference]
@@ -85,13 +85,19 @@ def measure_uniform(folder: Path, ground: Ground, sample: Sample, say: Callable[
 
 
 def uniform_figures(seen: Seen) -> list[Figure]:
-    """Return the figures: the largest |t| of each kind beside that above which times differ, and the replies."""
+    """Return the figures: the replies, the largest |t| of each kind beside that above which times differ.
+
+    How much of a difference would have been seen depends on the machine's noise and the number of calls, so it
+    is shown as well.
+    """
     figures = [Figure("different replies to bad codes", seen.replies, "", 1, "one", 1.0, at_most=True)]
     for place, found in (("over the wire", seen.wire), ("in process", seen.work)):
         figures += [
             Figure(f"|t| of {kind} and {REFERENCE}, {place}", abs(each.t), "", LARGEST_T, "differ", 1.0, at_most=True)
             for kind, each in found.items()
         ]
+        least = max(found.values(), key=lambda each: each.visible)
+        figures.append(Figure(f"would be seen {place}", least.visible, "µs", least.reference, "median answer", None))
     return figures
 
 

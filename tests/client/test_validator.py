@@ -202,6 +202,16 @@ async def test_a_callers_deadline_is_its_own_and_the_groups_is_the_last_ones(pee
     assert groups.remaining[0] > 10.0
 
 
+async def test_a_caller_without_any_time_left_is_not_asked_for(peer: Peer) -> None:
+    groups = serve_groups(peer)
+    async with await peer.client() as client, Validator(client) as validator:
+        for seconds in (0.0, -1.0):
+            with pytest.raises(Unavailable) as late:
+                await validator.validate(code_of(1), PROGRAMS, timeout_seconds=seconds)
+            assert late.value.reason == "DEADLINE_EXCEEDED"
+    assert groups.requests == []
+
+
 async def test_a_deadline_holds_in_the_queue_too_and_leaves_nothing_there(peer: Peer) -> None:
     groups = serve_groups(peer)
     groups.gate.clear()

@@ -1,4 +1,4 @@
-"""Two hundred callers at once, with deadlines, cancellations and bad codes: each gets exactly its own answer."""
+"""Two hundred callers at once, with deadlines, cancellations and bad codes: each gets its own answer alone."""
 
 import asyncio
 import time

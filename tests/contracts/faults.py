@@ -80,6 +80,10 @@ class FaultyStore:
         async with self._alone:
             return await self._inner.look(lambda tx: work(cast("Transaction", _FaultyTransaction(self, tx, []))))
 
+    def waiting(self) -> int:
+        """Return about how many pieces of writing work wait."""
+        return self._inner.waiting()
+
     async def settle(self) -> None:
         """Wait for work that began earlier; counts as one call."""
         async with self._alone:

@@ -32,6 +32,18 @@ class CardContract:
         assert await store.read(lambda tx: tx.cards.get("other", wanted)) == {}
         assert await store.read(lambda tx: tx.cards.get(PROGRAM, [])) == {}
 
+    async def test_a_card_that_is_not_there_is_not_another_that_is(self, store: Store) -> None:
+        rows = [card(new_id()), card(new_id())._replace(program="gift")]
+        await store.transact(lambda tx: tx.cards.insert(rows))
+        for _ in range(2):
+            for row in rows:
+                found = await store.read(lambda tx, row=row: tx.cards.get(row.program, [row.card_id]))  # type: ignore[misc]
+                assert found == {row.card_id: row}
+            for program in (PROGRAM, "gift", "other"):
+                absent = await store.read(lambda tx, program=program: tx.cards.get(program, [new_id()]))  # type: ignore[misc]
+                assert absent == {}
+            assert await store.read(lambda tx: tx.cards.get("gift", [rows[0].card_id])) == {}
+
     @pytest.mark.parametrize("count", [1, 2, 3, 1000, 1023, 1024, 1025, 5000])
     async def test_any_number_of_cards_is_found_at_once(self, store: Store, count: int) -> None:
         rows = [card(new_id()) for _ in range(count)]

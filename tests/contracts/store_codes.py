@@ -21,6 +21,14 @@ class CodeContract:
         found = await store.read(lambda tx: tx.codes.by_digest([bytes([number]) * 32 for number in range(9)]))
         assert set(found.values()) == {*first, second[0], second[2]}
 
+    async def test_a_digest_without_a_code_does_not_find_another_code(self, store: Store) -> None:
+        row, other = (code(bytes([number]) * 32, new_id()) for number in (1, 2))
+        await store.transact(lambda tx: tx.codes.claim([row, other]))
+        for there in (row, other, row):
+            found = await store.read(lambda tx, there=there: tx.codes.by_digest([there.digest]))  # type: ignore[misc]
+            assert found == {there.digest: there}
+            assert await store.read(lambda tx: tx.codes.by_digest([b"3" * 32])) == {}
+
     async def test_the_very_same_row_claimed_again_is_taken(self, store: Store) -> None:
         row = code(b"1" * 32, new_id())
 

@@ -1,18 +1,43 @@
 """The vault's row, programs, keys, recipients, batches, tallies, jobs, requests and audit events."""
 
 import asyncio
+import threading
+import time
 
 import pytest
 
 from tests.contracts.samples import PROGRAM, TAG, batch, event, job, key_version, new_id, program, request, submission
 from vault.errors import AlreadyExists, NotFound
 from vault.model.rows import KeyUseRow, RecipientRow, TallyRow, VaultRow
+from vault.model.shape import SHAPES
 from vault.model.states import BatchState, JobState, KeyPurpose, KeyState, ProgramState
 from vault.stores.protocol import Store, Transaction
 from vault.stores.records import AuditPlace
 
 
 class RecordContract:
+    async def test_the_clock_of_the_store_is_the_one_that_processes_are_seen_by(self, store: Store) -> None:
+        before = await store.read(lambda tx: tx.processes.now_ms())
+        await store.transact(lambda tx: tx.processes.see(new_id(), bytes(32)))
+        after = await store.read(lambda tx: tx.processes.now_ms())
+        (row,) = await store.read(lambda tx: tx.processes.all())
+        assert before <= row.seen_ms <= after
+        assert abs(after - time.time() * 1000) < 60_000
+
+    async def test_what_waits_for_the_writer_is_counted(self, store: Store) -> None:
+        assert store.waiting() == 0
+        gate = threading.Event()
+        held = asyncio.create_task(store.transact(lambda _: gate.wait(20)))
+        waiting = [asyncio.create_task(store.transact(lambda _: None)) for _ in range(3)]
+        try:
+            async with asyncio.timeout(20):
+                while store.waiting() < len(waiting):  # noqa: ASYNC110  the store tells nobody
+                    await asyncio.sleep(0.005)
+        finally:
+            gate.set()
+        await asyncio.gather(held, *waiting)
+        assert store.waiting() == 0
+
     async def test_the_vault_has_no_row_until_it_is_given_one(self, store: Store) -> None:
         row = VaultRow(new_id(), 1000, TAG)
         assert await store.read(lambda tx: tx.vault.get()) is None
@@ -203,6 +228,22 @@ class RecordContract:
         assert await store.read(lambda tx: tx.requests.get("spiffe://shop", rows[2].request_id)) is None
         assert await store.read(lambda tx: tx.requests.get("spiffe://shop", rows[3].request_id)) == rows[3]
         assert await store.read(lambda tx: tx.requests.get("spiffe://other", rows[0].request_id)) is not None
+
+    async def test_many_requests_are_kept_and_found_at_once(self, store: Store) -> None:
+        rows = [request(new_id()) for _ in range(300)]
+        other = rows[0]._replace(principal="spiffe://other")
+        await store.transact(lambda tx: tx.requests.insert_all([]))
+        await store.transact(lambda tx: tx.requests.insert_all([*rows, other]))
+        ids = [row.request_id for row in rows]
+        found = await store.read(lambda tx: tx.requests.among("spiffe://shop", [*ids, new_id(), ids[0]]))
+        assert found == {row.request_id: row for row in rows}
+        assert await store.read(lambda tx: tx.requests.among("spiffe://other", ids)) == {ids[0]: other}
+        assert await store.read(lambda tx: tx.requests.among("spiffe://shop", [])) == {}
+        for again in ([rows[7]], [request(new_id()), rows[7], request(new_id())]):
+            with pytest.raises(AlreadyExists):
+                await store.transact(lambda tx, again=again: tx.requests.insert_all(again))  # type: ignore[misc]
+        counted = await store.read(lambda tx: tx.tables.count(SHAPES["request"]))
+        assert counted == len(rows) + 1
 
     async def test_a_submission_is_taken_once_and_swept_by_age(self, store: Store) -> None:
         rows = [submission(bytes([number]) * 16, created_ms=number) for number in range(1, 6)]

@@ -236,7 +236,7 @@ async def test_a_sweep_keeps_to_its_limit_whatever_the_plan(
         cluster.execute(f"ALTER DATABASE {database} SET enable_{name} = off")
     store = PostgresStore.open(address)
     rows = [request(bytes([number]) * 16, created_ms=number) for number in range(1, 8)]
-    await store.transact(lambda tx: [tx.requests.insert(row) for row in rows])
+    await store.transact(lambda tx: tx.requests.insert_all(rows))
     swept = [await store.transact(lambda tx: tx.requests.sweep(6, 2)) for _ in range(4)]
     assert swept == [2, 2, 1, 0]
     await store.close()

@@ -14,8 +14,8 @@
    and ``close`` does nothing. gRPC cannot be used in a child of a process that has used it: servers that fork
    make their client in each worker, such as in gunicorn's ``post_fork``.
 
-From a coroutine use ``client.channel``: a call here would hold up its event loop. In the client's own thread, to
-which ``run`` takes work, a call would wait for itself and is refused.
+From a coroutine use ``client.channel``: a call here would hold up its event loop. In the client's own thread,
+to which ``run`` takes work, a call would wait for itself and is refused.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class _Loop:
         self._submitting = threading.Lock()
         self._open = True
         self.process = os.getpid()
-        # Nobody waits for a daemon at the end of the process, where whoever forgot to close would wait for ever.
+        # Nobody waits for a daemon at the end of the process; whoever forgot to close would wait for ever.
         self.thread = threading.Thread(target=self._work, name="cardvault-client", daemon=True)
         self.thread.start()
         try:
@@ -208,7 +208,10 @@ class BlockingClient:
         return self._wait(begin(), timeout_seconds)
 
     def close(self) -> None:
-        """End the connection and its thread. Codes on their way are answered; other calls end with Unavailable."""
+        """End the connection and its thread.
+
+        Codes on their way are answered; other calls end with Unavailable.
+        """
         self._end()
 
     def _wait(self, work: Coroutine[Any, Any, T], seconds: float | None) -> T:

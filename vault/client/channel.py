@@ -6,7 +6,8 @@
 3. A refusal is raised as one of ``vault.errors``.
 
 A client has one HTTP/2 connection for each address, and one connection reaches one worker process of the vault:
-callers that need more than one worker's throughput open several clients.
+callers that need more than one worker's throughput open several clients. The vault ends a connection after half an
+hour or as it is set, so that callers spread again; calls in flight finish first, and the next takes a new connection.
 
 Over several addresses calls are balanced (see ``client.spread``), and one vault's death costs its calls in
 flight a repetition. There no single try may take more than half of the time left, so that a vault which hangs
@@ -62,8 +63,13 @@ PINGS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.ping_timeout_ms", 5_000),  # its default, a minute, holds whatever keepalive_timeout_ms says
+    # Its default is two: a stream on which nothing comes would lose a vault that is gone after two signs of life.
+    ("grpc.http2.max_pings_without_data", 0),
 )
-"""How often an open connection is asked for a sign of life while calls are in flight, and for how long."""
+"""How often an open connection is asked for a sign of life while calls are in flight, and for how long.
+
+The server takes twice that often without complaint (``vault.rpc.limits``).
+"""
 
 _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", LARGEST_ANSWER_BYTES),
@@ -176,7 +182,8 @@ class VaultClient:
         """
 
         def begin(held: int) -> object:
-            return self.issuance.ExportBatch(ExportBatchRequest(program=program, batch_id=batch_id, offset=held))
+            request = ExportBatchRequest(program=program, batch_id=batch_id, offset=held)
+            return self.issuance.ExportBatch(request, metadata=trace_metadata() or None)
 
         def content(part: ExportBatchResponse) -> int | None:
             return None if part.HasField("size_bytes") else len(part.chunk)
@@ -195,7 +202,7 @@ class VaultClient:
 
         def begin(held: int) -> object:
             request = ExportRotationPackageRequest(program=program, job_id=job_id, offset=held)
-            return self.rotation.ExportRotationPackage(request)
+            return self.rotation.ExportRotationPackage(request, metadata=trace_metadata() or None)
 
         def content(part: ExportRotationPackageResponse) -> int | None:
             return None if part.HasField("size") else len(part.content)
@@ -216,7 +223,11 @@ class VaultClient:
             VaultError: The kind of it that tells the refusal.
         """
         request = WatchRotationJobRequest(program=program, job_id=job_id)
-        async for job in job_states(lambda: self.rotation.WatchRotationJob(request), self.timeout_seconds):
+
+        def begin() -> object:
+            return self.rotation.WatchRotationJob(request, metadata=trace_metadata() or None)
+
+        async for job in job_states(begin, self.timeout_seconds):
             yield job
 
 

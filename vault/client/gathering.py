@@ -74,7 +74,7 @@ class Asked(Generic[Q, A]):
     def expire(self) -> None:
         """Tell its caller that its time is over."""
         if not self.waiter.done():
-            self.waiter.set_exception(Unavailable("there was no answer in time", reason="DEADLINE_EXCEEDED"))
+            self.waiter.set_exception(_late())
 
     def leave(self) -> None:
         """Need no answer any more; the last of a group gives it up."""
@@ -128,6 +128,8 @@ class Gatherer(Generic[L, Q, A]):
         if self._waiting >= self._limits.most_waiting:
             message = "as many callers wait already as are allowed to"
             raise Unavailable(message, reason="VALIDATOR_FULL", retry_seconds=FULL_RETRY_SECONDS)
+        if timeout_seconds <= 0.0:
+            raise _late()
         loop = asyncio.get_running_loop()
         asked: Asked[Q, A] = Asked(question, size, loop.time() + timeout_seconds, loop.create_future())
         self._lanes.setdefault(lane, OrderedDict())[asked] = None
@@ -225,3 +227,7 @@ def copy_of(error: Exception, *, field: str | None = None) -> Exception:
         metadata=error.metadata,
         retry_seconds=error.retry_seconds,
     )
+
+
+def _late() -> Unavailable:
+    return Unavailable("there was no answer in time", reason="DEADLINE_EXCEEDED")

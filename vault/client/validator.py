@@ -17,11 +17,13 @@ time travels together::
 4. At most ``most_waiting`` callers wait for a group; the next one is refused at once, with Unavailable
    (VALIDATOR_FULL), so that memory stays bounded when the vault is slow. Whoever walks through a list of codes
    bounds his own concurrency.
-5. Codes for different programs, in clear or sealed, and of different lengths, never share a group. A group has
-   one request id for all its tries, so that a sealed code is taken once and answered however often it is sent.
+5. Codes for different programs, in clear or sealed, and of different lengths, never share a group. A group of
+   sealed codes has one request id for all its tries, so that each is taken once and answered however often the
+   group is sent.
 
-Limits: a sealed submission must hold one code, and is spent with the group in which it was sent. When its caller
-left before the answer came, seal the code again. Receipts are asked for with ValidateCode, or one over a batch.
+Limits: a sealed submission must hold one code, and is spent with the group in which it was sent. When its
+caller left before the answer came, seal the code again. Receipts are asked for with ValidateCode, or one over a
+batch. A group's call stands in the trace of one of its callers.
 """
 
 import asyncio

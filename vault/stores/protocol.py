@@ -184,6 +184,9 @@ class Store(Source, Protocol):
             Unavailable: The store cannot be read now.
         """
 
+    def waiting(self) -> int:
+        """Return about how many pieces of writing work wait in this process."""
+
     async def settle(self) -> None:
         """Wait until every piece of writing work that began before this call has ended, in all processes.
 

@@ -156,7 +156,11 @@ class CodeRecords(Protocol):
         """Delete rows that this same transaction has claimed."""
 
     def by_digest(self, digests: Collection[bytes]) -> dict[bytes, CodeRow]:
-        """Return the codes with these digests; digests without a code are left out."""
+        """Return the codes with these digests; digests without a code are left out.
+
+        One digest without a code takes reading a row all the same, as soon as any code was found before: the time
+        of an answer must not tell whether a code is there. ``CardRecords.get`` does likewise.
+        """
 
     def of_cards(self, card_ids: Collection[bytes]) -> list[CodeRow]:
         """Return every code of these cards, of all generations and index versions, in no order."""
@@ -222,8 +226,14 @@ class RequestRecords(Protocol):
     def get(self, principal: str, request_id: bytes) -> RequestRow | None:
         """Return an answered request; None if there is none."""
 
+    def among(self, principal: str, request_ids: Collection[bytes]) -> dict[bytes, RequestRow]:
+        """Return a principal's answered requests among some, by their ids."""
+
     def insert(self, row: RequestRow) -> None:
         """Write an answered request; raise ``AlreadyExists`` if the principal has used the id."""
+
+    def insert_all(self, rows: Sequence[RequestRow]) -> None:
+        """Write answered requests; raise ``AlreadyExists`` if a principal has used an id of his."""
 
     def sweep(self, before_ms: int, limit: int) -> int:
         """Delete up to ``limit`` requests created before a time, and return how many."""
@@ -253,6 +263,9 @@ class ProcessRecords(Protocol):
 
     def all(self) -> list[ProcessRow]:
         """Return every process that is taken down, by id."""
+
+    def now_ms(self) -> int:
+        """Return the time by the store's clock, in milliseconds since 1970-01-01T00:00:00Z."""
 
     def forget(self, process_id: bytes, seconds: float) -> None:
         """Strike out a process, and all that were not seen for some seconds."""

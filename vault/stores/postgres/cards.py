@@ -9,6 +9,11 @@ from vault.stores.incidents import Counts, counted
 from vault.stores.postgres.session import Session
 from vault.stores.postgres.table import Table, any_of
 
+_ONE_OR_ANOTHER = """
+    WHERE program = %b AND card_id = coalesce(
+        (SELECT there.card_id FROM card AS there WHERE there.program = %b AND there.card_id = %b), %b
+    )
+"""
 _COUNT = "SELECT state, usage, count(*) FROM card WHERE program = %b {} GROUP BY state, usage"
 
 
@@ -17,13 +22,26 @@ class PostgresCards:
 
     def __init__(self, session: Session) -> None:
         self._table = Table(session, CardRow)
+        self._another: dict[str, bytes] = {}  # the id of a card that was found before, by program
 
     def get(self, program: str, card_ids: Collection[bytes]) -> dict[bytes, CardRow]:
-        """Return the cards with these ids, as the snapshot has them; ids without a card are left out."""
+        """Return the cards with these ids, as the snapshot has them; ids without a card are left out.
+
+        For one id that has no card another card's row is read and dropped, as with codes.
+        """
         if not card_ids:
             return {}
-        found = self._table.rows("WHERE program = %b AND card_id = ANY(%b)", (program, any_of(bytes, card_ids)))
-        return {row.card_id: row for row in found}
+        another = self._another.get(program)
+        if len(card_ids) == 1 and another is not None:
+            (card_id,) = card_ids
+            rows = self._table.rows(_ONE_OR_ANOTHER, (program, program, card_id, another))
+            found = {row.card_id: row for row in rows if row.card_id == card_id}
+        else:
+            rows = self._table.rows("WHERE program = %b AND card_id = ANY(%b)", (program, any_of(bytes, card_ids)))
+            found = {row.card_id: row for row in rows}
+        if found:
+            self._another[program] = next(iter(found))
+        return found
 
     def insert(self, rows: Sequence[CardRow]) -> None:
         """Write new cards; raise ``AlreadyExists`` if an id is taken."""

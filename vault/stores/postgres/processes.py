@@ -27,6 +27,10 @@ class PostgresProcesses:
         """Return every process that is taken down, by id."""
         return list(map(ProcessRow._make, self._run(_ALL).fetchall()))
 
+    def now_ms(self) -> int:
+        """Return the time in milliseconds."""
+        return int(self._run(f"SELECT {_NOW_MS}").fetchall()[0][0])
+
     def forget(self, process_id: bytes, seconds: float) -> None:
         """Strike out a process, and all that were not seen for some seconds.
 

@@ -99,6 +99,10 @@ class PostgresStore:
         """
         return cast("T", await self._looking.submit(work))
 
+    def waiting(self) -> int:
+        """Return about how many pieces of writing work wait in this process."""
+        return self._writing.waiting()
+
     async def settle(self) -> None:
         """Wait until every piece of writing work that began before this call has ended, in all processes.
 

@@ -10,6 +10,11 @@ from vault.model.states import CardState, Usage
 from vault.stores.incidents import Counts, counted
 from vault.stores.sqlite.table import Table
 
+_ONE_OR_ANOTHER = """
+    WHERE program = ?1 AND card_id = coalesce(
+        (SELECT there.card_id FROM card AS there WHERE there.program = ?1 AND there.card_id = ?2), ?3
+    )
+"""
 _COUNT = "SELECT state, usage, count(*) FROM card WHERE {} GROUP BY state, usage"
 
 
@@ -18,11 +23,24 @@ class SqliteCards:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._table = Table(connection, CardRow)
+        self._another: dict[str, bytes] = {}  # the id of a card that was found before, by program
 
     def get(self, program: str, card_ids: Collection[bytes]) -> dict[bytes, CardRow]:
-        """Return the cards with these ids; ids without a card are left out."""
-        found = self._table.rows_in("WHERE program = ? AND card_id IN", [program], card_ids)
-        return {row.card_id: row for row in found}
+        """Return the cards with these ids; ids without a card are left out.
+
+        For one id that has no card another card's row is read and dropped, as with codes.
+        """
+        another = self._another.get(program)
+        if len(card_ids) == 1 and another is not None:
+            (card_id,) = card_ids
+            rows = self._table.rows(_ONE_OR_ANOTHER, (program, card_id, another))
+            found = {row.card_id: row for row in rows if row.card_id == card_id}
+        else:
+            rows = self._table.rows_in("WHERE program = ? AND card_id IN", [program], card_ids)
+            found = {row.card_id: row for row in rows}
+        if found:
+            self._another[program] = next(iter(found))
+        return found
 
     def insert(self, rows: Sequence[CardRow]) -> None:
         """Write new cards; quickest when sorted by id. Raise ``AlreadyExists`` if an id is taken."""

@@ -25,6 +25,10 @@ class SqliteProcesses:
         """Return every process that is taken down, by id."""
         return list(map(ProcessRow._make, self._execute(_ALL)))
 
+    def now_ms(self) -> int:
+        """Return the time in milliseconds."""
+        return int(self._execute(f"SELECT {_NOW_MS}").fetchone()[0])
+
     def forget(self, process_id: bytes, seconds: float) -> None:
         """Strike out a process, and all that were not seen for some seconds."""
         self._execute(_FORGET, (process_id, round(seconds * 1000)))

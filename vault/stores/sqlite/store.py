@@ -104,6 +104,10 @@ class SqliteStore:
             raise Unavailable("the store is closed")
         return self._looker.look(work)
 
+    def waiting(self) -> int:
+        """Return about how many pieces of writing work wait in this process."""
+        return self._writing.waiting()
+
     async def settle(self) -> None:
         """Wait until every piece of writing work that began before this call has ended, in all processes.
 

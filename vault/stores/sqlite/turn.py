@@ -7,7 +7,8 @@
 SQLite's own lock is polled with growing pauses; waiting here costs no polling. Two flock(2) locks make the
 queue: ``<database>.next`` is held by the one who is next, ``<database>.lock`` by the one whose turn it is.
 
-It does not protect against a holder that is stopped (SIGSTOP): writers wait until it runs again; reads go on.
+It does not protect against a holder that is stopped (SIGSTOP): writers wait until it runs again or is ended, as the
+supervisor does with its own; reads go on.
 flock works between processes of one machine; the database must not lie on a network file system.
 """
 
@@ -45,3 +46,16 @@ class Turn:
         """Give up the place. The files stay, since others may stand in the queue."""
         os.close(self._next)
         os.close(self._lock)
+
+
+def is_held_by_another(database: Path) -> bool:
+    """Tell whether it is another process's turn, as far as the kernel shows its locks (proc(5), /proc/locks)."""
+    try:
+        inode = str(Path(f"{database}.lock").stat().st_ino)
+        locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return False
+    # "1: FLOCK ADVISORY WRITE 4711 fe:00:9977975 0 EOF"; those that wait have "->" after the number. The device is
+    # left out: some file systems show another one there than stat(2) does.
+    found = [fields for fields in map(str.split, locks) if fields[1] == "FLOCK"]
+    return any(fields[5].rpartition(":")[2] == inode and fields[4] != str(os.getpid()) for fields in found)
