@@ -24,6 +24,7 @@ from vault.model.states import CheckAlgorithm, JobState, KeyPurpose, Role
 from vault.policy.access import Grants
 from vault.policy.call import Call
 from vault.secret import Secret
+from vault.service.answering.inquiries import Inquiries
 from vault.service.answering.judge import Judgement
 from vault.service.answering.public_keys import PublicKeys
 from vault.service.answering.redemption import Redemptions
@@ -115,6 +116,7 @@ class Workshop:
         self.superseded = SupersededUses(recorder)
         self.validation = Validation(recorder, self.superseded)
         self.redemptions = Redemptions(recorder, parts.slot, random, self.superseded)
+        self.inquiries = Inquiries(recorder, random, self.superseded)
         self.sales = Sales(self.changes, parts.budget, random)
         self.exchanges = Exchanges(recorder)
         self.public_keys = PublicKeys(recorder)

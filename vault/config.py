@@ -40,6 +40,8 @@ client_ca = "client-ca.crt"
 access_file = "access.toml"
 # Seconds that calls in flight get to finish when the vault stops, 0 to 3600.
 drain_seconds = 20
+# Seconds of silence after which a process is taken to hang, and is replaced, 2 to 3600.
+hang_seconds = 15
 
 [custody]
 # Who holds the root key: "file".
@@ -72,6 +74,34 @@ prepared_statements = 100
 wraps_per_key = 4294967296
 # Hours for which a request can be sent again and gets the same result, 1 to 720.
 request_hours = 24
+# Seconds for which a receipt counts, 30 to 3600.
+receipt_seconds = 300
+# What follows holds for each worker process. Calls worked on at once, 16 to 65536; what comes beyond is shed.
+calls_in_flight = 512
+# Streams (exports, watched jobs) open at once, 1 to 65536.
+open_streams = 256
+# Calls that may wait for the process before gRPC resets them, 64 to 65536.
+waiting_calls = 512
+# Milliseconds that calls may wait before some are shed, 10 to 10000.
+queue_ms = 100
+# Milliseconds that must be left of a call's deadline for it to be begun, 0 to 10000.
+least_deadline_ms = 10
+# Connections open at once, 16 to 1000000; the process raises its limit of open files as far as it may.
+connections = 10000
+# Minutes after which a connection is ended, so that callers spread again, 1 to 10080; calls in flight finish.
+connection_minutes = 30
+# Minutes after which a connection without calls is closed, 1 to 10080.
+idle_minutes = 15
+
+[operations]
+# Where metrics (/metrics) and health (/live, /ready) are told over plain HTTP, to whoever can connect; "" for
+# nowhere. Port 0 lets the system choose one.
+address = "127.0.0.1:9464"
+# Where traces go: an OpenTelemetry collector's URL for OTLP over HTTP, such as "http://127.0.0.1:4318/v1/traces";
+# "" for nowhere. It takes the extra "otel". Traced are calls whose caller traces them.
+trace_endpoint = ""
+# Milliseconds from which a call counts as slow and is logged as a warning, 1 to 600000.
+slow_call_ms = 1000
 
 [log]
 # The least level that is logged: "debug", "info", "warning" or "error".
@@ -84,7 +114,7 @@ _EXISTING = {"exists": True}
 
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig:
-    """How the vault is reached; ``drain_seconds`` in seconds."""
+    """How the vault is reached; ``drain_seconds`` and ``hang_seconds`` in seconds."""
 
     address: str = "127.0.0.1:7443"
     workers: int = field(default=2, metadata={"least": 1, "most": 64})
@@ -93,6 +123,7 @@ class ServerConfig:
     client_ca: Path = field(metadata=_EXISTING)
     access_file: Path = field(metadata=_EXISTING)
     drain_seconds: int = field(default=20, metadata={"least": 0, "most": 3600})
+    hang_seconds: int = field(default=15, metadata={"least": 2, "most": 3600})
 
     @property
     def host(self) -> str:
@@ -128,10 +159,28 @@ class StoreConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LimitsConfig:
-    """How much and how long."""
+    """How much and how long; from ``calls_in_flight`` on, for each worker process."""
 
     wraps_per_key: int = field(default=2**32, metadata={"least": 2000, "most": 2**32})
     request_hours: int = field(default=24, metadata={"least": 1, "most": 720})
+    receipt_seconds: int = field(default=300, metadata={"least": 30, "most": 3600})
+    calls_in_flight: int = field(default=512, metadata={"least": 16, "most": 65_536})
+    open_streams: int = field(default=256, metadata={"least": 1, "most": 65_536})
+    waiting_calls: int = field(default=512, metadata={"least": 64, "most": 65_536})
+    queue_ms: int = field(default=100, metadata={"least": 10, "most": 10_000})
+    least_deadline_ms: int = field(default=10, metadata={"least": 0, "most": 10_000})
+    connections: int = field(default=10_000, metadata={"least": 16, "most": 1_000_000})
+    connection_minutes: int = field(default=30, metadata={"least": 1, "most": 10_080})
+    idle_minutes: int = field(default=15, metadata={"least": 1, "most": 10_080})
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationsConfig:
+    """What operators see; ``slow_call_ms`` in milliseconds."""
+
+    address: str | None = field(default="127.0.0.1:9464", metadata={"optional": True})
+    trace_endpoint: str | None = field(default=None, metadata={"optional": True})
+    slow_call_ms: int = field(default=1000, metadata={"least": 1, "most": 600_000})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +199,7 @@ class Config:
     custody: CustodyConfig
     store: StoreConfig
     limits: LimitsConfig
+    operations: OperationsConfig
     log: LogConfig
 
 
@@ -158,6 +208,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "custody": CustodyConfig,
     "store": StoreConfig,
     "limits": LimitsConfig,
+    "operations": OperationsConfig,
     "log": LogConfig,
 }
 
@@ -230,12 +281,19 @@ def _value(value: object, kind: object, rules: Mapping[str, Any], where: str, fo
     if "choices" in rules and value not in rules["choices"]:
         message = f"{where} must be one of {', '.join(rules['choices'])}"
         raise _refused(message, where)
-    if where == "server.address":
+    _check_text(value, where)
+    return value
+
+
+def _check_text(value: str, where: str) -> None:
+    if where in ("server.address", "operations.address"):
         _check_address(value, where)
+    if where == "operations.trace_endpoint" and not re.fullmatch(r"https?://[^\s@]+", value):
+        message = f"{where} must be an http or https URL without a user's name"
+        raise _refused(message, where)
     if where in ("store.dsn", "store.replica_dsn") and re.search(r"password|://", value):
         message = f"{where} must be libpq's key words without a password; name its file in store.password_file"
         raise _refused(message, where)
-    return value
 
 
 def _check_address(address: str, where: str) -> None:

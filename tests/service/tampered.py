@@ -8,7 +8,7 @@ from vault.errors import IntegrityFailure
 
 Row = Mapping[str, Any]
 Digits = Mapping[bytes, bytes]
-"""The digits of each code by its digest, by its card's id, or by ``superseded`` of it."""
+"""The digits of each code by its digest, by its card's id, or by ``superseded`` of it; submissions by their nonces."""
 
 
 class Tampered(NamedTuple):

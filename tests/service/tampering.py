@@ -11,6 +11,7 @@ from uuid import UUID
 from tests.audit.chains import verify_chains
 from tests.service import deciding
 from tests.service.casework import build_case
+from tests.service.sealing import Edge, Shop
 from tests.service.tampered import Digits, Operation, Row, Tampered, refuse
 from tests.workshop import START_MS, Workshop, workshop
 from vault.codes.format import CodeFormat
@@ -18,6 +19,7 @@ from vault.custody.file import FileCustody
 from vault.errors import FailedPrecondition
 from vault.model.states import CardState, CheckAlgorithm, Detail, JobKind, KeyPurpose, Usage
 from vault.service import rules
+from vault.service.answering.submissions import Sealed
 from vault.service.events import EventFilter
 from vault.service.issuing.delivery import Delivery
 from vault.service.issuing.issue import CardPlan
@@ -53,6 +55,11 @@ async def build(folder: Path) -> dict[bytes, bytes]:
             for cards in (3, 4):
                 view = await shop.issued_batch(cards, name)
                 await shop.package(view.row.batch_id, program=name)
+            for number in range(2):
+                nonce = f"{name} {number}".encode().ljust(16)
+                sealed = await Edge(shop).seal(digits[spent], program=name, nonce=nonce)
+                await Shop(shop).ask(sealed, programs=[name])
+                digits[nonce] = sealed.blob
             await build_case(shop, name, digits)
             for count in (BOUND // 4, BOUND // 2, BOUND * 17 // 20):
                 await shop.parts.budget.reserve(name, count)
@@ -138,6 +145,13 @@ async def _retry(case: Tampered) -> None:
         await shop.issue(call=call)
 
 
+async def _replay(case: Tampered) -> None:
+    """Present a submission again for another request."""
+    sealed = Sealed(case.digits[case.after["nonce"]])
+    told = await Shop(case.shop).ask(sealed, programs=["netcash", "other"])
+    assert told.judgements[0].detail == Detail.SUBMISSION
+
+
 async def _audit(case: Tampered) -> None:
     await case.shop.events.page(case.shop.call(), EventFilter(), None, EVERYTHING)
     await verify_chains(case.shop)
@@ -161,6 +175,7 @@ DECIDES: Mapping[str, tuple[Operation, ...]] = {
     "tally": (_count,),
     "job": (_lease,),
     "request": (_retry,),
+    "submission": (_replay,),
     "audit_event": (_audit,),
     "root_copy": (_copied,),
     **deciding.DECIDES,

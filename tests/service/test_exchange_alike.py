@@ -41,7 +41,9 @@ class NamingStore(FaultyStore):
 async def _ask(shop: Workshop, code: bytes, grants: Grants = EXCHANGER, **proof: Any) -> bytes:
     """Send a claim to the servicer, and return the bytes of its answer."""
     cards = shop.cards
-    servicer = ValidationServicer(shop.validation, shop.redemptions, shop.exchanges, cards, shop.public_keys)
+    servicer = ValidationServicer(
+        shop.validation, shop.redemptions, shop.exchanges, cards, shop.public_keys, shop.inquiries
+    )
     request = pb.ExchangeCodeRequest(
         program="netcash",
         request_id=str(uuid4()),

@@ -1,4 +1,4 @@
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.workshop import Workshop
 from vault.errors import AlreadyExists, FailedPrecondition, NotFound
 from vault.model.states import Detail, KeyPurpose, KeyState
 from vault.service.keys import PROGRAM_PURPOSES, VAULT_PURPOSES
-from vault.service.rotation.promotion import STAGED
+from vault.service.rotation.promotion import ANNOUNCED, STAGED
 
 
 def program_of(purpose: KeyPurpose) -> str:
@@ -61,7 +61,8 @@ async def test_a_new_version_waits_where_rows_name_the_key_and_else_takes_over(
             await shop.key_versions.create(shop.call(), purpose, program_of(purpose))
         assert caught.value.reason == "KEY_PENDING"
     else:
-        assert [row["state"] for row in rows] == [KeyState.DEACTIVATED, KeyState.ACTIVE]
+        after = [KeyState.PRE_ACTIVE] if purpose in ANNOUNCED else []
+        assert [row["state"] for row in rows] == [KeyState.DEACTIVATED, KeyState.ACTIVE, *after]
         assert rows[0]["deactivated_ms"] == rows[1]["activated_ms"] == shop.clock.now_ms
     assert (view.row.version, view.row.created_ms, view.root_version) == (2, shop.clock.now_ms, 1)
     for vault in (shop, other, shop.restarted()):
@@ -69,7 +70,8 @@ async def test_a_new_version_waits_where_rows_name_the_key_and_else_takes_over(
         assert judgement.detail == Detail.INACTIVE
         await vault.issue(1)
     created = [event.subject for event in await shop.all_events() if event.action == "vault/CreateKey"]
-    assert created == [f"key/{purpose.name.lower()}/2"]
+    announced = [f"key/{purpose.name.lower()}/3"] if purpose in ANNOUNCED else []
+    assert created == [f"key/{purpose.name.lower()}/2", *announced]
 
 
 async def test_a_retry_gets_the_same_version_and_another_request_the_next(shop: Workshop) -> None:
@@ -77,10 +79,31 @@ async def test_a_retry_gets_the_same_version_and_another_request_the_next(shop: 
     first = await shop.key_versions.create(call, KeyPurpose.RECEIPT, "")
     again = await shop.key_versions.create(call, KeyPurpose.RECEIPT, "")
     assert again == first
-    assert len(shop.database.rows("key_version", purpose=KeyPurpose.RECEIPT)) == 2
+    assert len(shop.database.rows("key_version", purpose=KeyPurpose.RECEIPT)) == 3
     with pytest.raises(AlreadyExists):
         await shop.key_versions.create(call._replace(body=b"2"), KeyPurpose.SEALING, "")
     assert (await shop.key_versions.create(shop.call(), KeyPurpose.RECEIPT, "")).row.version == 3
+
+
+async def test_of_a_key_that_others_use_previous_current_and_next_are_published_with_their_times(
+    shop: Workshop,
+) -> None:
+    begin = shop.clock.now_ms
+    for _ in range(2):
+        shop.clock.advance(60)
+        await shop.key_versions.create(shop.call(), KeyPurpose.SEALING, "")
+    now = shop.clock.now_ms
+    published = await shop.public_keys.publish(shop.call())
+    rows = [row for row in published.rows if row.purpose == KeyPurpose.SEALING]
+    assert [(row.version, row.state, row.activated_ms, row.deactivated_ms) for row in rows] == [
+        (1, KeyState.DEACTIVATED, begin, begin + 60_000),
+        (2, KeyState.DEACTIVATED, begin + 60_000, now),
+        (3, KeyState.ACTIVE, now, None),
+        (4, KeyState.PRE_ACTIVE, None, None),
+    ]
+    assert published.now_ms == now
+    (vault,) = shop.database.rows("vault")
+    assert published.issuer == f"urn:uuid:{UUID(bytes=vault['vault_id'])}"
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ async def test_every_card_that_is_or_may_become_good_gets_a_new_code_and_nothing
 async def _verdicts(shop: Workshop, codes: list[bytes], roles: set[Role]) -> list[tuple[int, int, str]]:
     """Ask as a caller with some roles, and return verdict, detail and card id as answered."""
     servicer = ValidationServicer(
-        shop.validation, shop.redemptions, Exchanges(shop.recorder), shop.cards, shop.public_keys
+        shop.validation, shop.redemptions, Exchanges(shop.recorder), shop.cards, shop.public_keys, shop.inquiries
     )
     call = shop.call("Validate")._replace(grants=Grants({role: frozenset({"netcash"}) for role in roles}))
     presented = [PresentedCode(code=code.decode()) for code in codes]

@@ -10,7 +10,8 @@ from tests.service.desk import OFFICER, Desk
 from tests.service.orders import reissued
 from tests.service.reissue import reissue
 from tests.workshop import Workshop
-from vault.crypto.statement import key_id, verify_statement
+from vault.crypto.jws import key_id
+from vault.crypto.statement import verify_statement
 from vault.errors import IntegrityFailure, NotFound, PermissionDenied
 from vault.formats.v1.job_record_pb2 import JobProgress, JobSpec
 from vault.model.incident_rows import IncidentRow, ReissueRow

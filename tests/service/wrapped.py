@@ -31,6 +31,10 @@ class CountingStore:
         """Run short work that only reads."""
         return await self._inner.look(work)
 
+    def waiting(self) -> int:
+        """Return about how many pieces of writing work wait."""
+        return self._inner.waiting()
+
     async def settle(self) -> None:
         """Wait for work that began earlier."""
         await self._inner.settle()
@@ -60,6 +64,10 @@ class SilencedStore:
     async def look(self, work: Callable[[Transaction], T]) -> T:
         """Run short work that only reads."""
         return await self._inner.look(work)
+
+    def waiting(self) -> int:
+        """Return about how many pieces of writing work wait."""
+        return self._inner.waiting()
 
     async def settle(self) -> None:
         """Wait for work that began earlier."""

@@ -43,6 +43,7 @@ DETAIL: tuple[Column[Program], ...] = (
     Column("guessed an hour", lambda program: f"{program.guess_odds.expected_hits_per_hour:.3g}"),
     Column("single use", lambda program: _yes(value=program.settings.single_use)),
     Column("clear delivery", lambda program: _yes(value=program.settings.clear_delivery)),
+    Column("seal required", lambda program: _yes(value=program.settings.seal_required)),
     Column("undo a sale", lambda program: f"{program.settings.activation_undo_window.seconds} s"),
     Column("undo a redemption", lambda program: f"{program.settings.redemption_reversal_window.seconds} s"),
     Column("etag", lambda program: program.etag),
@@ -84,6 +85,11 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="codes may be delivered in clear over mTLS",
     )
+    parser.add_argument(
+        "--seal-required",
+        action=argparse.BooleanOptionalAction,
+        help="codes are taken in sealed submissions only",
+    )
     parser.add_argument("--undo-window", type=int, metavar="SECONDS", help="how long a sale can be undone (3600)")
     parser.add_argument(
         "--reversal-window", type=int, metavar="SECONDS", help="how long a redemption can be reversed (3600)"
@@ -96,6 +102,7 @@ def _given(parsed: argparse.Namespace) -> dict[str, Any]:
         "display_name": parsed.display_name,
         "max_guess_odds": parsed.max_guess_odds,
         "clear_delivery": parsed.clear_delivery,
+        "seal_required": parsed.seal_required,
         "activation_undo_window": None if undo is None else Duration(seconds=undo),
         "redemption_reversal_window": None if reversal is None else Duration(seconds=reversal),
     }

@@ -21,6 +21,7 @@ UPDATABLE = {
     "clear_delivery": "clear_delivery",
     "activation_undo_window": "activation_undo_seconds",
     "redemption_reversal_window": "redemption_reversal_seconds",
+    "seal_required": "seal_required",
 }
 """What UpdateProgram may change, and the column of each."""
 
@@ -57,8 +58,9 @@ class AdministrationServicer:
             raise InvalidInput(f"name only {', '.join(sorted(UPDATABLE))}", reason="UPDATE_MASK", field="update_mask")
         new = _settings(request.settings)._asdict()
         columns: dict[str, Any] = {UPDATABLE[path]: new[UPDATABLE[path]] for path in paths}
-        if "clear_delivery" in columns:
-            columns["clear_delivery"] = int(columns["clear_delivery"])
+        for flag in ("clear_delivery", "seal_required"):
+            if flag in columns:
+                columns[flag] = int(columns[flag])
         if columns.get("display_name") == "":
             columns["display_name"] = request.program
         view = await self._programs.update(call, request.program, columns, request.etag)
@@ -118,4 +120,5 @@ def _settings(settings: res.ProgramSettings) -> Settings:
         clear_delivery=settings.clear_delivery,
         activation_undo_seconds=windows[0],
         redemption_reversal_seconds=windows[1],
+        seal_required=settings.seal_required,
     )

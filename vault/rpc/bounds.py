@@ -4,7 +4,8 @@
    declared there is checked nowhere else.
 2. A refusal names the field by its path (``cards[3].card_id``) and says what is wrong, never what was sent.
 3. Absent means proto3's default: a REQUIRED field must differ from it; an OPTIONAL one that equals it is not
-   looked at, unless it has presence. Every oneof of a request must be set, and a flag chosen in it be true.
+   looked at, unless it has presence. Every oneof of a request must be set, unless all its arms are OPTIONAL, and
+   a flag chosen in it be true.
 4. Strings hold printable ASCII, or with ``text`` printable characters of any script: no controls, no
    bidirectional overrides, no private, unassigned or half characters.
 5. Numbers are finite; enum values are known ones; times and durations are valid (protobuf's timestamp.proto and
@@ -45,6 +46,11 @@ def is_required(field: FieldDescriptor) -> bool:
     return field_behavior_pb2.REQUIRED in field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
 
 
+def is_optional(field: FieldDescriptor) -> bool:
+    """Tell whether a field is OPTIONAL."""
+    return field_behavior_pb2.OPTIONAL in field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+
+
 def is_choice(field: FieldDescriptor) -> bool:
     """Tell whether a field is one arm of a oneof (protobuf makes one up for each ``optional`` field)."""
     oneof = field.containing_oneof
@@ -72,10 +78,13 @@ def _message_check(descriptor: Any) -> Check:
 def _oneof_check(name: str, fields: Sequence[FieldDescriptor]) -> Check:
     arms = {field.name: _value_check(field) for field in fields}
     flags = frozenset(field.name for field in fields if field.type == FieldDescriptor.TYPE_BOOL)
+    required = not all(is_optional(field) for field in fields)
 
     def check(message: Any) -> None:
         chosen = message.WhichOneof(name)
         if chosen is None:
+            if not required:
+                return
             raise Refusal(FIELD_REQUIRED, "is required: one of its forms must be set", name)
         value = getattr(message, chosen)
         if chosen in flags and not value:

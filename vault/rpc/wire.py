@@ -152,6 +152,7 @@ def program(view: ProgramView) -> pb.Program:
         max_guess_odds=row.max_guess_odds,
         single_use=bool(row.single_use),
         clear_delivery=bool(row.clear_delivery),
+        seal_required=bool(row.seal_required),
     )
     settings.activation_undo_window.seconds = row.activation_undo_seconds
     settings.redemption_reversal_window.seconds = row.redemption_reversal_seconds
@@ -185,4 +186,6 @@ def public_key(row: KeyVersionRow) -> pb.PublicKey:
         state=pb.PublicKey.State.ValueType(row.state),
         public_key=row.public_key or b"",
         create_time=timestamp(row.created_ms),
+        activate_time=timestamp(row.activated_ms),
+        deactivate_time=timestamp(row.deactivated_ms),
     )

@@ -26,6 +26,7 @@ UPDATABLE = frozenset(
         "clear_delivery",
         "activation_undo_seconds",
         "redemption_reversal_seconds",
+        "seal_required",
     }
 )
 """Columns that UpdateProgram may change."""
@@ -48,6 +49,7 @@ class Settings(NamedTuple):
     clear_delivery: bool = False
     activation_undo_seconds: int = DEFAULT_WINDOW_SECONDS
     redemption_reversal_seconds: int = DEFAULT_WINDOW_SECONDS
+    seal_required: bool = False
 
 
 class ProgramView(NamedTuple):
@@ -177,6 +179,7 @@ class Programs:
             scope.now_ms,
             1,
             b"",
+            int(settings.seal_required),
         )
         tx.programs.insert(snapshot.tagger.tagged(SHAPES["program"], row))
         rows = [

@@ -16,6 +16,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from vault.audit.event import Event
+from vault.audit.lag import Lag
 from vault.audit.log import Log
 from vault.crypto.bodymac import body_mac
 from vault.errors import AlreadyExists, VaultError
@@ -28,6 +29,9 @@ from vault.service.catalogue import Catalogue, Snapshot
 from vault.stores.protocol import Source, Store, Transaction
 
 T = TypeVar("T")
+
+RETRIED: Final = "RETRIED"
+"""The reason in the event of a request that got a kept result."""
 
 _OF_JOBS: Final = "job/"
 
@@ -76,6 +80,7 @@ class Recorder:
         self._log = log
         self.clock_ms = clock_ms
         self._lists = lists or Lists(store, catalogue)
+        self.lag = Lag()
 
     def scope(self, tx: Transaction) -> Scope:
         """Return the scope of a transaction."""
@@ -101,7 +106,7 @@ class Recorder:
             self.write(scope, event)
             return result
 
-        return await self.store.transact(run)
+        return await self.lag.measured(self.store.transact(run))
 
     async def listed(self, look: Callable[[Scope], T]) -> T:
         """Run what a long list reads, which may be of some moments ago.
@@ -129,27 +134,17 @@ class Recorder:
             snapshot.check_principal(call.principal, *call.programs)
             before = tx.requests.get(call.principal, request_id)
             if before is None:
-                mac = _mac(snapshot, call, snapshot.keyring.active(KeyPurpose.REQUEST).version)
                 result, event = work(scope)
-                kept = replay.keep(result).SerializeToString(deterministic=True)
-                row = RequestRow(call.principal, request_id, call.method, mac, kept, scope.now_ms, b"")
+                row = request_row(scope, call, request_id, replay.keep(result))
                 tx.requests.insert(snapshot.tagger.tagged(SHAPES["request"], row))
             else:
-                snapshot.tagger.verify(SHAPES["request"], before)
-                mac = _mac(snapshot, call, int.from_bytes(before.body_mac[:4], "big"))
-                if (before.method, before.body_mac) != (call.method, mac):
-                    raise AlreadyExists(
-                        "this request id was used for another request; make up a new one",
-                        reason="REQUEST_ID_REUSED",
-                        field="request_id",
-                    )
-                result, event = replay.restore(scope, RequestResult.FromString(before.result))
-                event = event._replace(reason="RETRIED")
+                result, event = replay.restore(scope, kept_result(snapshot, call, before))
+                event = event._replace(reason=RETRIED)
             _check_answered(snapshot, event)
             self.write(scope, event)
             return result
 
-        return await self.store.transact(run)
+        return await self.lag.measured(self.store.transact(run))
 
     async def answered(self, call: Call) -> bool:
         """Whether a request of this id has been answered, so that work for it need not be prepared.
@@ -170,13 +165,39 @@ class Recorder:
     async def refuse(self, call: Call, error: VaultError, status: str) -> None:
         """Write the event of a call that is being refused, be its principal blocked or not."""
         event = event_of(call, status=status, reason=error.reason)
-        await self.store.transact(lambda tx: self.write(self.scope(tx), event))
+        await self.lag.measured(self.store.transact(lambda tx: self.write(self.scope(tx), event)))
 
 
 def _check_answered(snapshot: Snapshot, event: Event) -> None:
     """Accept the event of an answer, unless its principal is blocked."""
     if not event.action.startswith(_OF_JOBS):
         snapshot.check_principal(event.principal, event.program)
+
+
+def request_row(scope: Scope, call: Call, request_id: bytes, result: RequestResult) -> RequestRow:
+    """Return the row that keeps the result of a request, without its tag."""
+    snapshot = scope.snapshot
+    mac = _mac(snapshot, call, snapshot.keyring.active(KeyPurpose.REQUEST).version)
+    kept = result.SerializeToString(deterministic=True)
+    return RequestRow(call.principal, request_id, call.method, mac, kept, scope.now_ms, b"")
+
+
+def kept_result(snapshot: Snapshot, call: Call, before: RequestRow) -> RequestResult:
+    """Return what was kept of a request, for a call under its id.
+
+    Raises:
+        AlreadyExists: REQUEST_ID_REUSED: the call is another request.
+        IntegrityFailure: The row is not what the vault wrote.
+    """
+    snapshot.tagger.verify(SHAPES["request"], before)
+    mac = _mac(snapshot, call, int.from_bytes(before.body_mac[:4], "big"))
+    if (before.method, before.body_mac) != (call.method, mac):
+        raise AlreadyExists(
+            "this request id was used for another request; make up a new one",
+            reason="REQUEST_ID_REUSED",
+            field="request_id",
+        )
+    return RequestResult.FromString(before.result)
 
 
 def _mac(snapshot: Snapshot, call: Call, version: int) -> bytes:
@@ -187,6 +208,7 @@ def _mac(snapshot: Snapshot, call: Call, version: int) -> bytes:
 
 def event_of(call: Call, *, program: str = "", status: str = "OK", reason: str = "") -> Event:
     """Begin the event of a call."""
+    trace = call.trace
     return Event(
         call.method,
         principal=call.principal,
@@ -195,4 +217,6 @@ def event_of(call: Call, *, program: str = "", status: str = "OK", reason: str =
         request_id=str(UUID(bytes=call.request_id)) if call.request_id else "",
         status=status,
         reason=reason,
+        trace_id="" if trace is None else trace.trace_id,
+        parent_id="" if trace is None else trace.parent_id,
     )

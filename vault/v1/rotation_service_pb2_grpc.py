@@ -197,6 +197,8 @@ class RotationServiceServicer:
 
     def CreateKeyVersion(self, request, context):
         """Makes a new version of a key. Of keys that stored rows name (index, wrapping, row tag) it is pre-active until a job promotes it.
+        Of sealing and receipt keys the version that was announced comes into use and the next one is announced, pre-active, so that those
+        who seal and verify know each key before they meet it. Any other is in use at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -58,7 +58,10 @@ class RotationServiceStub:
     ListKeys: _grpc.UnaryUnaryMultiCallable[_rotation_service_pb2.ListKeysRequest, _rotation_service_pb2.ListKeysResponse]
     """Lists the versions of keys."""
     CreateKeyVersion: _grpc.UnaryUnaryMultiCallable[_rotation_service_pb2.CreateKeyVersionRequest, _rotation_service_pb2.CreateKeyVersionResponse]
-    """Makes a new version of a key. Of keys that stored rows name (index, wrapping, row tag) it is pre-active until a job promotes it."""
+    """Makes a new version of a key. Of keys that stored rows name (index, wrapping, row tag) it is pre-active until a job promotes it.
+    Of sealing and receipt keys the version that was announced comes into use and the next one is announced, pre-active, so that those
+    who seal and verify know each key before they meet it. Any other is in use at once.
+    """
     DestroyKeyVersion: _grpc.UnaryUnaryMultiCallable[_rotation_service_pb2.DestroyKeyVersionRequest, _rotation_service_pb2.DestroyKeyVersionResponse]
     """Destroys a version that no row names any more, together with the root key version that wrapped it."""
 
@@ -92,7 +95,10 @@ class RotationServiceAsyncStub(RotationServiceStub):
     ListKeys: _aio.UnaryUnaryMultiCallable[_rotation_service_pb2.ListKeysRequest, _rotation_service_pb2.ListKeysResponse]  # type: ignore[assignment]
     """Lists the versions of keys."""
     CreateKeyVersion: _aio.UnaryUnaryMultiCallable[_rotation_service_pb2.CreateKeyVersionRequest, _rotation_service_pb2.CreateKeyVersionResponse]  # type: ignore[assignment]
-    """Makes a new version of a key. Of keys that stored rows name (index, wrapping, row tag) it is pre-active until a job promotes it."""
+    """Makes a new version of a key. Of keys that stored rows name (index, wrapping, row tag) it is pre-active until a job promotes it.
+    Of sealing and receipt keys the version that was announced comes into use and the next one is announced, pre-active, so that those
+    who seal and verify know each key before they meet it. Any other is in use at once.
+    """
     DestroyKeyVersion: _aio.UnaryUnaryMultiCallable[_rotation_service_pb2.DestroyKeyVersionRequest, _rotation_service_pb2.DestroyKeyVersionResponse]  # type: ignore[assignment]
     """Destroys a version that no row names any more, together with the root key version that wrapped it."""
 
@@ -201,7 +207,10 @@ class RotationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rotation_service_pb2.CreateKeyVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rotation_service_pb2.CreateKeyVersionResponse, _abc.Awaitable[_rotation_service_pb2.CreateKeyVersionResponse]]:
-        """Makes a new version of a key. Of keys that stored rows name (index, wrapping, row tag) it is pre-active until a job promotes it."""
+        """Makes a new version of a key. Of keys that stored rows name (index, wrapping, row tag) it is pre-active until a job promotes it.
+        Of sealing and receipt keys the version that was announced comes into use and the next one is announced, pre-active, so that those
+        who seal and verify know each key before they meet it. Any other is in use at once.
+        """
 
     @_abc_1.abstractmethod
     def DestroyKeyVersion(

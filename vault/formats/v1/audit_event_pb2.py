@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"vault/formats/v1/audit_event.proto\x12\x10vault.formats.v1\"\x9b\x03\n\nAuditEvent\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x11\n\twriter_id\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63ounter\x18\x03 \x01(\x04\x12\x0f\n\x07time_ms\x18\x04 \x01(\x03\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x11\n\tprincipal\x18\x06 \x01(\t\x12\x0f\n\x07program\x18\x07 \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x0e\n\x06status\x18\n \x01(\t\x12\x0e\n\x06reason\x18\x0b \x01(\t\x12\x0f\n\x07subject\x18\x0c \x01(\t\x12\x0c\n\x04note\x18\r \x01(\t\x12\x11\n\tdelivered\x18\x0e \x01(\x08\x12\x30\n\x05items\x18\x0f \x03(\x0b\x32!.vault.formats.v1.AuditEvent.Item\x12\x13\n\x0b\x66ile_sha256\x18\x10 \x01(\x0c\x1aO\n\x04Item\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\x0c\x12\x0f\n\x07outcome\x18\x02 \x01(\t\x12\x12\n\ntag_before\x18\x03 \x01(\x0c\x12\x11\n\ttag_after\x18\x04 \x01(\x0c\x42\x46\n\x18\x64\x65v.cardvault.formats.v1P\x01Z(cardvault.dev/vault/formats/v1;formatsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"vault/formats/v1/audit_event.proto\x12\x10vault.formats.v1\"\xc0\x03\n\nAuditEvent\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x11\n\twriter_id\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63ounter\x18\x03 \x01(\x04\x12\x0f\n\x07time_ms\x18\x04 \x01(\x03\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x11\n\tprincipal\x18\x06 \x01(\t\x12\x0f\n\x07program\x18\x07 \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x0e\n\x06status\x18\n \x01(\t\x12\x0e\n\x06reason\x18\x0b \x01(\t\x12\x0f\n\x07subject\x18\x0c \x01(\t\x12\x0c\n\x04note\x18\r \x01(\t\x12\x11\n\tdelivered\x18\x0e \x01(\x08\x12\x30\n\x05items\x18\x0f \x03(\x0b\x32!.vault.formats.v1.AuditEvent.Item\x12\x13\n\x0b\x66ile_sha256\x18\x10 \x01(\x0c\x12\x10\n\x08trace_id\x18\x11 \x01(\t\x12\x11\n\tparent_id\x18\x12 \x01(\t\x1aO\n\x04Item\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\x0c\x12\x0f\n\x07outcome\x18\x02 \x01(\t\x12\x12\n\ntag_before\x18\x03 \x01(\x0c\x12\x11\n\ttag_after\x18\x04 \x01(\x0c\x42\x46\n\x18\x64\x65v.cardvault.formats.v1P\x01Z(cardvault.dev/vault/formats/v1;formatsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\030dev.cardvault.formats.v1P\001Z(cardvault.dev/vault/formats/v1;formatsv1'
   _globals['_AUDITEVENT']._serialized_start=57
-  _globals['_AUDITEVENT']._serialized_end=468
-  _globals['_AUDITEVENT_ITEM']._serialized_start=389
-  _globals['_AUDITEVENT_ITEM']._serialized_end=468
+  _globals['_AUDITEVENT']._serialized_end=505
+  _globals['_AUDITEVENT_ITEM']._serialized_start=426
+  _globals['_AUDITEVENT_ITEM']._serialized_end=505
 # @@protoc_insertion_point(module_scope)

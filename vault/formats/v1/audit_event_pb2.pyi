@@ -74,6 +74,8 @@ class AuditEvent(_message.Message):
     DELIVERED_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
     FILE_SHA256_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    PARENT_ID_FIELD_NUMBER: _builtins.int
     format: _builtins.int
     """Version of this format: 1."""
     writer_id: _builtins.bytes
@@ -106,6 +108,10 @@ class AuditEvent(_message.Message):
     """True when codes were delivered to the caller or to a recipient."""
     file_sha256: _builtins.bytes
     """Digest of a file that was loaded, such as the access file; empty otherwise."""
+    trace_id: _builtins.str
+    """The trace that the caller sent (W3C traceparent's trace-id, 32 lower-case hexadecimal digits); empty when none was sent."""
+    parent_id: _builtins.str
+    """The caller's span in it (parent-id, 16 lower-case hexadecimal digits); empty when no trace was sent."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditEvent.Item]:
         """The cards."""
@@ -129,10 +135,12 @@ class AuditEvent(_message.Message):
         delivered: _builtins.bool = ...,
         items: _abc.Iterable[Global___AuditEvent.Item] | None = ...,
         file_sha256: _builtins.bytes = ...,
+        trace_id: _builtins.str = ...,
+        parent_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "correlation_id", b"correlation_id", "counter", b"counter", "delivered", b"delivered", "file_sha256", b"file_sha256", "format", b"format", "items", b"items", "note", b"note", "principal", b"principal", "program", b"program", "reason", b"reason", "request_id", b"request_id", "status", b"status", "subject", b"subject", "time_ms", b"time_ms", "writer_id", b"writer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "correlation_id", b"correlation_id", "counter", b"counter", "delivered", b"delivered", "file_sha256", b"file_sha256", "format", b"format", "items", b"items", "note", b"note", "parent_id", b"parent_id", "principal", b"principal", "program", b"program", "reason", b"reason", "request_id", b"request_id", "status", b"status", "subject", b"subject", "time_ms", b"time_ms", "trace_id", b"trace_id", "writer_id", b"writer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

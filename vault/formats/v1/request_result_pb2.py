@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%vault/formats/v1/request_result.proto\x12\x10vault.formats.v1\"\xe5\x01\n\rRequestResult\x12\x33\n\x05items\x18\x01 \x03(\x0b\x32$.vault.formats.v1.RequestResult.Item\x12\x0f\n\x07subject\x18\x02 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x0f\n\x07numbers\x18\x05 \x03(\x03\x1a]\n\x04Item\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\x0c\x12\x0f\n\x07outcome\x18\x02 \x01(\x05\x12\r\n\x05state\x18\x03 \x01(\x05\x12\x10\n\x08revision\x18\x04 \x01(\x03\x12\x12\n\ngeneration\x18\x05 \x01(\x03\x42\x46\n\x18\x64\x65v.cardvault.formats.v1P\x01Z(cardvault.dev/vault/formats/v1;formatsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%vault/formats/v1/request_result.proto\x12\x10vault.formats.v1\"\x98\x02\n\rRequestResult\x12\x33\n\x05items\x18\x01 \x03(\x0b\x32$.vault.formats.v1.RequestResult.Item\x12\x0f\n\x07subject\x18\x02 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x0f\n\x07numbers\x18\x05 \x03(\x03\x1a\x8f\x01\n\x04Item\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\x0c\x12\x0f\n\x07outcome\x18\x02 \x01(\x05\x12\r\n\x05state\x18\x03 \x01(\x05\x12\x10\n\x08revision\x18\x04 \x01(\x03\x12\x12\n\ngeneration\x18\x05 \x01(\x03\x12\r\n\x05place\x18\x06 \x01(\x05\x12\r\n\x05usage\x18\x07 \x01(\x05\x12\x12\n\nexpires_ms\x18\x08 \x01(\x03\x42\x46\n\x18\x64\x65v.cardvault.formats.v1P\x01Z(cardvault.dev/vault/formats/v1;formatsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\030dev.cardvault.formats.v1P\001Z(cardvault.dev/vault/formats/v1;formatsv1'
   _globals['_REQUESTRESULT']._serialized_start=60
-  _globals['_REQUESTRESULT']._serialized_end=289
-  _globals['_REQUESTRESULT_ITEM']._serialized_start=196
-  _globals['_REQUESTRESULT_ITEM']._serialized_end=289
+  _globals['_REQUESTRESULT']._serialized_end=340
+  _globals['_REQUESTRESULT_ITEM']._serialized_start=197
+  _globals['_REQUESTRESULT_ITEM']._serialized_end=340
 # @@protoc_insertion_point(module_scope)

@@ -35,6 +35,9 @@ class RequestResult(_message.Message):
         STATE_FIELD_NUMBER: _builtins.int
         REVISION_FIELD_NUMBER: _builtins.int
         GENERATION_FIELD_NUMBER: _builtins.int
+        PLACE_FIELD_NUMBER: _builtins.int
+        USAGE_FIELD_NUMBER: _builtins.int
+        EXPIRES_MS_FIELD_NUMBER: _builtins.int
         card_id: _builtins.bytes
         """The card's id, 16 bytes; empty when no card was found."""
         outcome: _builtins.int
@@ -44,7 +47,13 @@ class RequestResult(_message.Message):
         revision: _builtins.int
         """The card's revision afterwards."""
         generation: _builtins.int
-        """The card's generation afterwards."""
+        """The card's generation afterwards; of a validation, the code's."""
+        place: _builtins.int
+        """Of a validation: which of the request's programs the card is of, from 0."""
+        usage: _builtins.int
+        """Of a validation: the card's usage, a value of vault.v1.Usage."""
+        expires_ms: _builtins.int
+        """Of a validation: when the card expires, in milliseconds since 1970-01-01T00:00:00Z; 0: never."""
         def __init__(
             self,
             *,
@@ -53,10 +62,13 @@ class RequestResult(_message.Message):
             state: _builtins.int = ...,
             revision: _builtins.int = ...,
             generation: _builtins.int = ...,
+            place: _builtins.int = ...,
+            usage: _builtins.int = ...,
+            expires_ms: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "generation", b"generation", "outcome", b"outcome", "revision", b"revision", "state", b"state"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "expires_ms", b"expires_ms", "generation", b"generation", "outcome", b"outcome", "place", b"place", "revision", b"revision", "state", b"state", "usage", b"usage"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -66,18 +78,18 @@ class RequestResult(_message.Message):
     COUNT_FIELD_NUMBER: _builtins.int
     NUMBERS_FIELD_NUMBER: _builtins.int
     subject: _builtins.bytes
-    """Id of what was made or changed: a batch's or redemption's 16 bytes, or a program's or recipient's id in UTF-8."""
+    """Id of what was made or changed: a batch's, redemption's or receipt's 16 bytes, or a program's or recipient's id in UTF-8."""
     time_ms: _builtins.int
     """A time that belongs to the result, in milliseconds since 1970-01-01T00:00:00Z."""
     count: _builtins.int
-    """A count that belongs to the result."""
+    """A count that belongs to the result; of a validation, for how many seconds its receipt counts."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequestResult.Item]:
         """Cards concerned, in the request's order."""
 
     @_builtins.property
     def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Numbers that belong to the result, as the method says."""
+        """Numbers that belong to the result, as the method says; of a validation, the version of the key that signed its receipt."""
 
     def __init__(
         self,

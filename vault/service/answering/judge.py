@@ -12,13 +12,13 @@ so that codes that are unknown, superseded, frozen, inactive or good all cost th
 and the same search through holds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from vault import log
 from vault.errors import IntegrityFailure
 from vault.model.rows import CardRow, CodeRow, ProgramRow
-from vault.model.shape import SHAPES
+from vault.model.shape import SHAPES, Shape
 from vault.model.states import CardState, Detail, ProgramState
 from vault.service.catalogue import Snapshot
 from vault.service.rules import expired
@@ -60,9 +60,24 @@ _CODE, _CARD = SHAPES["code"], SHAPES["card"]
 
 def judge(snapshot: Snapshot, found: Found, now_ms: int) -> Judgement:
     """Judge one code."""
-    code, card, decoys = found.code, found.card, snapshot.decoys
-    present = decoys.card if card is None else card
-    intact = _holds(snapshot, decoys.code if code is None else code, present)
+    return judge_many(snapshot, [found], now_ms)[0]
+
+
+def judge_many(snapshot: Snapshot, found: Sequence[Found], now_ms: int) -> list[Judgement]:
+    """Judge codes, in their order, in less time than one by one."""
+    decoys = snapshot.decoys
+    codes = [decoys.code if each.code is None else each.code for each in found]
+    cards = [decoys.card if each.card is None else each.card for each in found]
+    intact = zip(_hold(snapshot, _CODE, codes), _hold(snapshot, _CARD, cards), strict=True)
+    return [
+        _judge(snapshot, each, card, now_ms, intact=code_holds and card_holds)
+        for each, card, (code_holds, card_holds) in zip(found, cards, intact, strict=True)
+    ]
+
+
+def _judge(snapshot: Snapshot, found: Found, present: CardRow, now_ms: int, *, intact: bool) -> Judgement:
+    """Judge one code, of which the rows hold or not; ``present`` is its card, or the decoy in its place."""
+    code, card = found.code, found.card
     program = found.program if card is None else card.program
     on_hold = snapshot.holds.cover(program, present.card_id, present.batch_id)
     if code is None:
@@ -87,13 +102,23 @@ def _of_card(program: ProgramRow, card: CardRow, now_ms: int, *, on_hold: bool) 
     return Detail.EXPIRED if detail is Detail.GOOD and expired(card, now_ms) else detail
 
 
-def _holds(snapshot: Snapshot, code: CodeRow, card: CardRow) -> bool:
-    """Check both tags, the second one even where the first fails."""
-    holds = True
-    for shape, row in ((_CODE, code), (_CARD, card)):
-        try:
-            snapshot.tagger.verify(shape, row)
-        except IntegrityFailure as error:
-            _log.error("row_refused", problem=error.message)
-            holds = False
-    return holds
+def _hold(snapshot: Snapshot, shape: Shape, rows: Sequence[tuple[object, ...]]) -> list[bool]:
+    """Check the tag of each row."""
+    try:
+        if len(rows) == 1:
+            snapshot.tagger.verify(shape, rows[0])
+        else:
+            snapshot.tagger.verify_many(shape, rows)
+    except IntegrityFailure:
+        return [_holds(snapshot, shape, row) for row in rows]
+    return [True] * len(rows)
+
+
+def _holds(snapshot: Snapshot, shape: Shape, row: tuple[object, ...]) -> bool:
+    """Check the tag of one row, and raise an alarm where it does not hold."""
+    try:
+        snapshot.tagger.verify(shape, row)
+    except IntegrityFailure as error:
+        _log.error("row_refused", problem=error.message)
+        return False
+    return True

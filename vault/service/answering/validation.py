@@ -21,13 +21,14 @@ from typing import NamedTuple, TypeAlias
 from vault.audit.event import Event, Item
 from vault.codes.format import has_check_digit
 from vault.crypto.digest import Digester
-from vault.errors import InvalidInput, PermissionDenied, Unavailable
+from vault.errors import FailedPrecondition, InvalidInput, PermissionDenied, Unavailable
 from vault.model.rows import CardRow, CodeRow
 from vault.model.states import CheckAlgorithm, Detail
 from vault.policy.call import Call
 from vault.service.answering.coalesce import Coalescer
-from vault.service.answering.judge import Found, Judgement, judge
+from vault.service.answering.judge import Found, Judgement, judge_many
 from vault.service.answering.superseded import SupersededUses
+from vault.service.answering.verdicts import Verdicts
 from vault.service.catalogue import Snapshot
 from vault.service.formats import code_format
 from vault.service.recorder import Recorder, Scope, event_of
@@ -77,6 +78,7 @@ class Validation:
         """Tell ``superseded`` of the superseded codes that are tried."""
         self._recorder = recorder
         self._superseded = superseded
+        self._verdicts = Verdicts()
         self._coalescer: Coalescer[Question, list[Judgement]] = Coalescer(self._answer)
 
     async def validate(
@@ -94,9 +96,11 @@ class Validation:
         Raises:
             InvalidInput: A code is as long as no code of the programs.
             PermissionDenied: The principal is blocked, for one of the programs or for all.
+            FailedPrecondition: SEAL_REQUIRED: one of the programs takes sealed submissions only.
             Unavailable: The store cannot be reached.
         """
         judgements = await self._coalescer.ask(Question(call, programs, codes, field))
+        self._verdicts.tell(judgements)
         if self._superseded is not None:
             self._superseded.note(judgements)
         return judgements
@@ -104,7 +108,8 @@ class Validation:
     async def _answer(self, questions: Sequence[Question]) -> list[Answer]:
         for _ in range(ATTEMPTS):
             number, answers = await self._judge(questions)
-            recorded = await self._recorder.store.transact(partial(self._record, number, questions, answers))
+            writing = self._recorder.store.transact(partial(self._record, number, questions, answers))
+            recorded = await self._recorder.lag.measured(writing)
             if recorded is not None:
                 return recorded
         raise Unavailable("programs, keys or holds keep changing; try again", reason="STALE", retry_seconds=1.0)
@@ -158,12 +163,22 @@ class Validation:
         return allowed
 
 
-def _allowed(snapshot: Snapshot, question: Question) -> PermissionDenied | None:
-    """Return the refusal of a question whose principal is blocked."""
+def _allowed(snapshot: Snapshot, question: Question) -> PermissionDenied | FailedPrecondition | None:
+    """Return the refusal of a question whose principal is blocked, or that is in clear where that is not taken."""
     try:
         snapshot.check_principal(question.call.principal, *question.programs)
     except PermissionDenied as refusal:
         return refusal
+    return seal_refusal(snapshot, question.programs, question.field.format(0))
+
+
+def seal_refusal(snapshot: Snapshot, programs: Iterable[str], field: str) -> FailedPrecondition | None:
+    """Return the refusal of a code in clear, whatever it is, if one of the programs takes sealed submissions only."""
+    for program in programs:
+        row = snapshot.programs.get(program)
+        if row is not None and row.seal_required:
+            message = f"program {program!r} takes sealed submissions only"
+            return FailedPrecondition(message, reason="SEAL_REQUIRED", field=field)
     return None
 
 
@@ -173,19 +188,16 @@ def judge_all(scope: Scope, lookups: Sequence[Lookup]) -> list[Judgement]:
     codes = tx.codes.by_digest([digest for lookup in lookups for digest in lookup.digests])
     rows = [_first(codes, lookup.digests) for lookup in lookups]
     cards = _cards(scope, rows, lookups)
-    return [
-        judge(
-            snapshot,
-            Found(
-                lookup.check_digit_holds,
-                row,
-                None if row is None else cards.get((row.program, row.card_id)),
-                lookup.program,
-            ),
-            scope.now_ms,
+    found = [
+        Found(
+            lookup.check_digit_holds,
+            row,
+            None if row is None else cards.get((row.program, row.card_id)),
+            lookup.program,
         )
         for lookup, row in zip(lookups, rows, strict=True)
     ]
+    return judge_many(snapshot, found, scope.now_ms)
 
 
 class Asked(NamedTuple):
@@ -248,7 +260,7 @@ def _cards(scope: Scope, rows: Sequence[CodeRow | None], lookups: Sequence[Looku
         if row is not None:
             wanted.setdefault(row.program, set()).add(row.card_id)
         elif lookup.digests:
-            wanted.setdefault(next(iter(scope.snapshot.programs)), set()).add(lookup.digests[0][:16])
+            wanted.setdefault(lookup.program, set()).add(lookup.digests[0][:16])
     return {
         (program, card_id): card
         for program, ids in wanted.items()

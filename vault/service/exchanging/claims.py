@@ -23,6 +23,7 @@ from vault.model.states import CardState, Detail, ProgramState, Proof
 from vault.policy.call import Call
 from vault.secret import Secret
 from vault.service.answering.judge import BY_STATE, Found, Judgement, judge
+from vault.service.answering.submissions import lookup_opened
 from vault.service.answering.validation import asked_of, lookup_of
 from vault.service.catalogue import Snapshot
 from vault.service.exchanging import attempts
@@ -46,7 +47,10 @@ class Shown(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """Who asks for what; ``digits`` are normalized, ``public_key`` is 32 bytes, X25519, and checked."""
+    """Who asks for what; ``digits`` are normalized, ``public_key`` is 32 bytes, X25519, and checked.
+
+    Both are empty where a sealed submission could not be opened.
+    """
 
     call: Call
     request_id: bytes
@@ -54,6 +58,7 @@ class Claim(NamedTuple):
     digits: Secret
     shown: Shown
     public_key: bytes
+    sealed: bool = False
 
     @property
     def name(self) -> tuple[str, bytes, bytes]:
@@ -103,11 +108,12 @@ def find(scope: Scope, claim: Claim) -> Case:
     """Look for everything that a ruling may need, whether it is there or not.
 
     Raises:
-        InvalidInput: The code is not as long as the program's codes.
+        InvalidInput: The code is in clear and not as long as the program's codes.
         IntegrityFailure: A row is not what the vault wrote.
     """
     tx, snapshot, program = scope.tx, scope.snapshot, claim.program
-    lookup = lookup_of(asked_of(snapshot, (program,)), claim.digits.expose(), "code.code")
+    asked, digits = asked_of(snapshot, (program,)), claim.digits.expose()
+    lookup = lookup_opened(asked, digits) if claim.sealed else lookup_of(asked, digits, "code.code")
     codes = tx.codes.by_digest(lookup.digests)
     code = next((codes[digest] for digest in lookup.digests if digest in codes), None)
     card_id = lookup.digests[0][:16] if code is None else code.card_id

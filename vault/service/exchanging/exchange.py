@@ -12,34 +12,41 @@
 4. Everything else is not good. Without the right to details a wrong proof, a wait, a closed window, a current
    or unsold code and one that was never issued are one answer and cost the same look-ups and one row written.
 5. A row that is not what the vault wrote gives nothing out; it is named in the log.
+6. A sealed submission holds the one-time key, and the serial where that is shown, so whoever passes it on can
+   put none of his own in their place. It is taken in the transaction that decides the claim.
 
-Rows that are gone decide as if they had never been: whoever can delete rows of the database, and has code and proof,
-can have a code handed out again, or try more proofs. The audit log has every exchange.
+Rows that are gone decide as if they had never been: whoever can delete rows of the database, and has code and
+proof, can have a code handed out again, or try more proofs. The audit log has every exchange.
 
 A contested claim takes a little longer than a wrong one, so who has code and proof may learn that somebody came
 first. What an exchanger says of a purchase is believed.
 """
 
+import os
+from collections.abc import Callable
 from typing import NamedTuple
 from uuid import UUID
 
-from vault import log
+from vault import log, metrics
 from vault.audit.event import Item
 from vault.crypto.keypair import check_recipient_key
 from vault.crypto.sealedbox import seal_box
 from vault.errors import FailedPrecondition, IntegrityFailure, InvalidInput
 from vault.formats.v1.exchanged_code_pb2 import ExchangedCode
 from vault.formats.v1.request_result_pb2 import RequestResult
+from vault.formats.v1.submission_pb2 import Submission
 from vault.model.incident_rows import AttemptRow, ExchangeRow, HoldRow, IncidentRow
 from vault.model.rows import CardRow
 from vault.model.shape import SHAPES
 from vault.model.states import Detail, HoldKind
 from vault.policy.call import Call
-from vault.secret import Secret
 from vault.service.answering.judge import Judgement
+from vault.service.answering.nonces import open_single
+from vault.service.answering.submissions import Cause, Presented, Sealed, Wanted, check_form
 from vault.service.answering.superseded import SupersededUses
 from vault.service.exchanging import attempts
 from vault.service.exchanging.claims import Case, Claim, Ruling, Shown, Step, find, rule
+from vault.service.exchanging.presenting import Presentation
 from vault.service.incidents.timeline import incident_event
 from vault.service.issuing.delivery import open_codes
 from vault.service.recorder import Recorded, Recorder, Replay, Scope, event_of
@@ -70,45 +77,69 @@ class Exchanged(NamedTuple):
 class Exchanges:
     """Exchanges superseded codes."""
 
-    def __init__(self, recorder: Recorder, superseded: SupersededUses | None = None) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        superseded: SupersededUses | None = None,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
         """Tell ``superseded`` of the superseded codes for which a claim was not good."""
         self._recorder = recorder
+        self._random = random
         self._superseded = superseded
 
-    async def exchange(self, call: Call, program: str, digits: bytes, shown: Shown, public_key: bytes) -> Exchanged:
+    async def exchange(
+        self, call: Call, program: str, code: Presented, shown: Shown | None, public_key: bytes
+    ) -> Exchanged:
         """Exchange a code, if it is to be.
 
         Args:
             call: Who asks, an exchanger of the program; with a request id.
             program: The program.
-            digits: The superseded code, 8 to 19 normalized digits.
-            shown: What its holder shows.
-            public_key: The holder's one-time X25519 key, 32 bytes.
+            code: The superseded code.
+            shown: What its holder shows; None where a sealed submission holds the serial.
+            public_key: The holder's one-time X25519 key, 32 bytes; empty where a sealed submission holds it.
 
         Raises:
-            InvalidInput: The code is not as long as the program's codes, the key is none, or there is no
-                request id.
+            InvalidInput: The code is in clear and not as long as the program's codes, the key is none, the
+                serial has a wrong check character, nothing is shown, or there is no request id.
             NotFound: There is no such program.
-            FailedPrecondition: The program is closed; or this is a retry and the card has a new code since.
+            FailedPrecondition: The program is closed; SEAL_REQUIRED: the code is in clear, and the program
+                takes sealed submissions only; or this is a retry and the card has a new code since.
             AlreadyExists: The request id was used for another request.
+            IntegrityFailure: The row of the submission's nonce is not what the vault wrote.
         """
-        check_recipient_key(public_key)
         if call.request_id is None:
             raise InvalidInput("request_id is required", reason="FIELD_REQUIRED", field="request_id")
-        claim = Claim(call, call.request_id, program, Secret(digits), shown, public_key)
+        if not isinstance(code, Sealed):
+            check_recipient_key(public_key)
+        single = await open_single(self._recorder, call, Wanted((program,), Submission.PURPOSE_EXCHANGE), code)
+        presented = Presentation(call, call.request_id, program, single, shown, public_key)
         judged: list[Judgement] = []
+        causes: list[Cause] = []
         exchanged = await self._recorder.once(
             call,
-            lambda scope: self._work(scope, claim, judged),
-            Replay(_keep, lambda scope, kept: _again(scope, claim, kept)),
+            lambda scope: self._work(scope, presented, judged, causes),
+            Replay(_keep, lambda scope, kept: _again(scope, presented, kept)),
         )
+        for cause in causes:
+            metrics.submission_refused(cause.name.lower())
         if self._superseded is not None and not exchanged.done:
             self._superseded.note(judged)
         return exchanged
 
-    def _work(self, scope: Scope, claim: Claim, judged: list[Judgement]) -> Recorded[Exchanged]:
-        scope.snapshot.open_program(claim.program)
+    def _work(
+        self, scope: Scope, presented: Presentation, judged: list[Judgement], causes: list[Cause]
+    ) -> Recorded[Exchanged]:
         judged.clear()  # work may run again
+        causes.clear()
+        scope.snapshot.open_program(presented.program)
+        check_form(scope.snapshot, presented.program, presented.single.code)
+        claim, opened = presented.claim(scope)
+        cause = None if opened is None else presented.single.take(scope, opened, self._random)
+        if cause is not None:
+            causes.append(cause)
+            return _recorded(claim, Exchanged(Detail.SUBMISSION), outcome=cause.outcome)
         try:
             case = find(scope, claim)
             judged.append(case.judgement)
@@ -176,12 +207,15 @@ def _seal(scope: Scope, claim: Claim, card: CardRow) -> bytes:
     return seal_box(claim.public_key, message.SerializeToString())
 
 
-def _again(scope: Scope, claim: Claim, kept: RequestResult) -> Recorded[Exchanged]:
+def _again(scope: Scope, presented: Presentation, kept: RequestResult) -> Recorded[Exchanged]:
     """Answer a request that was answered before."""
     (item,) = kept.items
+    claim, _ = presented.claim(scope)
     exchanged = Exchanged(Detail(item.outcome), item.card_id, kept.subject, item.generation)
     if not exchanged.done:
         return _recorded(claim, exchanged)
+    if not claim.public_key:  # the sealing key that opened the submission is no more
+        return _recorded(claim, Exchanged(Detail.SUBMISSION))
     card = verified_cards(scope, claim.program, [item.card_id])[item.card_id]
     if card.generation != item.generation:
         raise FailedPrecondition("the card has a new code since", reason="DELIVERY_PASSED")
@@ -193,11 +227,11 @@ def _handed_out(claim: Claim, exchanged: Exchanged) -> Recorded[Exchanged]:
     return recorded._replace(event=recorded.event._replace(delivered=True))
 
 
-def _recorded(claim: Claim, exchanged: Exchanged, reason: str = "") -> Recorded[Exchanged]:
+def _recorded(claim: Claim, exchanged: Exchanged, reason: str = "", outcome: str = "") -> Recorded[Exchanged]:
     event = event_of(claim.call, program=claim.program, reason=reason)
     if exchanged.incident_id:
         event = incident_event(claim.call, claim.program, exchanged.incident_id)._replace(reason=reason)
-    return Recorded(exchanged, event._replace(items=[Item(exchanged.card_id, exchanged.detail.name)]))
+    return Recorded(exchanged, event._replace(items=[Item(exchanged.card_id, outcome or exchanged.detail.name)]))
 
 
 def _keep(exchanged: Exchanged) -> RequestResult:

@@ -68,8 +68,9 @@ class KeyVersions:
     async def create(self, call: Call, purpose: KeyPurpose, program: str) -> KeyView:
         """Make the next version of a key.
 
-        Of keys that stored rows name (index, wrapping, row tag) it is pre-active until a job promotes it; any other is
-        active at once, and the version before deactivated.
+        Of keys that stored rows name (index, wrapping, row tag) it is pre-active until a job promotes it. Of keys that
+        others use (sealing, receipt) the version that was announced is active from now on, and the one after it is
+        announced. Any other is active at once. The version before is deactivated.
 
         Raises:
             NotFound: There is no such program.

@@ -3,7 +3,10 @@
 1. A version moves forward only: pre-active, active, deactivated; destroying is ``destruction``'s.
 2. There is at most one pre-active version of a key, and promoting it deactivates the one before, save for an index key:
    there the one before stays active beside it, looked up and claimed, until a job has proven that no code needs it.
-3. Each step is in the audit log, and every process has it with its next transaction.
+3. Keys that others seal to or verify with are announced: the version after the active one is there, pre-active, from
+   the first rotation on, so that nobody meets a key that he could not have known before. What was sealed to it already
+   is opened.
+4. Each step is in the audit log, and every process has it with its next transaction.
 
 Whoever promotes waits until what began before has ended (``Store.settle``) before relying on it.
 """
@@ -22,6 +25,9 @@ from vault.service.rotation.naming import MOVED_BY
 STAGED: Final = frozenset(MOVED_BY.values())
 """Purposes of keys that stored rows name, whose new versions wait, pre-active, for the job that moves the rows."""
 
+ANNOUNCED: Final = frozenset({KeyPurpose.SEALING, KeyPurpose.RECEIPT})
+"""Purposes of keys that others use, whose next version is announced, pre-active, while one is in use."""
+
 
 class Promotion:
     """Makes, promotes and deactivates key versions, each in the transaction of a scope."""
@@ -33,12 +39,18 @@ class Promotion:
     def create(self, scope: Scope, purpose: KeyPurpose, program: str) -> KeyVersionRow:
         """Make the next version of a key: pre-active where rows name it, else active in place of the one before.
 
+        Of a key that is announced the version that waits becomes active and is returned, and another one waits.
+
         Raises:
             NotFound: There is no such program.
             FailedPrecondition: KEY_PENDING: a version waits already; PROGRAM_KEY or VAULT_KEY: the purpose's keys are
                 each program's own, or the vault's.
         """
         _check_place(scope, purpose, program)
+        if purpose in ANNOUNCED:
+            active = self.promote(scope, purpose, program)
+            self._make(scope, purpose, program, KeyState.PRE_ACTIVE)
+            return active
         if of_state(scope, purpose, program, KeyState.PRE_ACTIVE):
             message = "a version of this key waits already, pre-active: start the job that moves the rows to it"
             raise FailedPrecondition(message, reason="KEY_PENDING")
