@@ -64,6 +64,13 @@ def test_what_is_left_out_has_its_default(folder: Path) -> None:
     assert loaded.log == config.LogConfig()
 
 
+def test_nothing_is_told_to_operators_or_collectors_where_nothing_is_named(folder: Path) -> None:
+    operations = load(folder, changed("operations", 'address = ""')).operations
+    assert (operations.address, operations.trace_endpoint) == (None, None)
+    traced = changed("operations", 'trace_endpoint = "http://collector:4318/v1/traces"')
+    assert load(folder, traced).operations.trace_endpoint == "http://collector:4318/v1/traces"
+
+
 def test_a_v6_address_is_taken_apart(folder: Path) -> None:
     server = load(folder, changed("server", 'address = "[::1]:0"')).server
     assert (server.host, server.port) == ("::1", 0)
@@ -91,6 +98,10 @@ def test_a_v6_address_is_taken_apart(folder: Path) -> None:
         ("store", 'dsn = "postgresql://ann:x@db/vault"', "store.dsn must be libpq's key words without a password"),
         ("store", 'password_file = "none.txt"', r"store.password_file names .*none\.txt, which is not there"),
         ("store", "deadline_seconds = 0", "store.deadline_seconds must be"),
+        ("operations", 'address = "9464"', "operations.address must be a host and a port"),
+        ("operations", 'trace_endpoint = "localhost:4318"', "operations.trace_endpoint must be an http or https URL"),
+        ("operations", 'trace_endpoint = "http://ann:x@collector"', "without a user's name"),
+        ("operations", "slow_call_ms = 0", "operations.slow_call_ms must be"),
         ("limits", "wraps_per_key = 999", "limits.wraps_per_key must be"),
         ("limits", "wraps_per_key = 4294967297", "limits.wraps_per_key must be"),
         ("log", 'level = "loud"', "log.level must be one of debug, info, warning, error"),

@@ -49,6 +49,10 @@ class Log:
         """Log an exception that nobody foresaw, with its stack."""
         self._write(logging.ERROR, event, fields, error)
 
+    def debugs(self) -> bool:
+        """Whether what ``debug`` is given is written."""
+        return self._logger.isEnabledFor(logging.DEBUG)
+
     def _write(self, level: int, event: str, fields: dict[str, object], error: BaseException | None = None) -> None:
         if self._logger.isEnabledFor(level):
             exc_info = (type(error), error, error.__traceback__) if error else None
@@ -107,6 +111,11 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     root.setLevel(_LEVELS[level])
     logging.captureWarnings(capture=True)
     logging.raiseExceptions = False  # it would print the record unredacted
+
+
+def may_hold_code(text: str) -> bool:
+    """Whether a text has a run of digits that could be a code, so that it would be taken out of a log."""
+    return _formatter.redactor.text(text) != text
 
 
 def set_formats(formats: Collection[CodeFormat]) -> None:

@@ -1,7 +1,7 @@
 """The one table between the vault's errors and gRPC's statuses, both ways.
 
 1. Every status carries google.rpc details: ErrorInfo always, BadRequest where a field is at fault, RetryInfo
-   where trying again may help.
+   where trying again may help; then gRPC's own retries are told as well, by ``grpc-retry-pushback-ms`` (gRFC A6).
 2. Whatever is not a ``VaultError`` becomes INTERNAL, of which only the correlation id is told.
 3. What a client gets back from ``from_rpc_error`` has the class, reason, field, metadata and retry of the error
    that the server raised; a call whose outcome is not known is ``Unavailable``.
@@ -35,6 +35,7 @@ from vault.errors import (
 DOMAIN = "cardvault"
 CORRELATION_ID = "correlation_id"
 _DETAILS_KEY = "grpc-status-details-bin"
+_PUSHBACK_KEY = "grpc-retry-pushback-ms"
 
 _CODES: dict[type[VaultError], grpc.StatusCode] = {
     InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
@@ -90,12 +91,13 @@ def to_status(error: BaseException, correlation_id: str) -> grpc.Status:
     if shown.field:
         violation = error_details_pb2.BadRequest.FieldViolation(field=shown.field, description=shown.message)
         _add(status, error_details_pb2.BadRequest(field_violations=[violation]))
-    if shown.retry_seconds is not None:
-        delay = Duration()
-        delay.FromNanoseconds(round(shown.retry_seconds * 1e9))
-        _add(status, error_details_pb2.RetryInfo(retry_delay=delay))
-    answered: grpc.Status = rpc_status.to_status(status)
-    return answered
+    if shown.retry_seconds is None:
+        answered: grpc.Status = rpc_status.to_status(status)
+        return answered
+    delay = Duration()
+    delay.FromNanoseconds(round(shown.retry_seconds * 1e9))
+    _add(status, error_details_pb2.RetryInfo(retry_delay=delay))
+    return _pushing_back(rpc_status.to_status(status), shown.retry_seconds)
 
 
 def from_rpc_error(error: grpc.RpcError) -> VaultError:
@@ -121,6 +123,12 @@ def from_rpc_error(error: grpc.RpcError) -> VaultError:
         metadata=dict(info.metadata) if info else None,
         retry_seconds=retry_seconds,
     )
+
+
+def _pushing_back(answered: Any, seconds: float) -> grpc.Status:
+    trailing = (*answered.trailing_metadata, (_PUSHBACK_KEY, str(round(seconds * 1000))))
+    pushing: grpc.Status = answered._replace(trailing_metadata=trailing)
+    return pushing
 
 
 def _add(status: Any, detail: Message) -> None:

@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import jwt
 import pytest
 
 from tests.cli.commanded import Commanded, commanded
+from vault.client import parse_jwk_set
 
 CODE = "4929000000000009"
 
@@ -172,6 +174,38 @@ def test_a_lost_card_gets_a_new_code_and_keeps_its_id(vault: Commanded, tmp_path
     assert [line.split()[1] for line in validated.stdout.splitlines()[1:]] == ["not_good", "good"]
     refused = vault.run("keeper", *reissue[:-1], f"{path}2")
     assert (refused.returncode, "OLD_SERIAL" in refused.stderr) == (1, True)
+
+
+def test_codes_are_sealed_before_they_leave_the_terminal(vault: Commanded, tmp_path: Path) -> None:
+    shop, keys = "spiffe://cardvault.dev/shop", tmp_path / "keys.json"
+    vault.ask("operator", "program", "create", "sealed", "--clear-delivery", "--single-use", "--seal-required")
+    codes = [card["code"] for card in issue(vault, "sealed", 2, "--activate")]
+    validate = ("card", "validate", "sealed")
+    refused = vault.run("shop", *validate, given=codes[0])
+    assert (refused.returncode, "SEAL_REQUIRED" in refused.stderr) == (1, True)
+    results = vault.ask("shop", *validate, "--seal-for", shop, given="\n".join(codes))
+    assert [result["verdict"] for result in results] == ["VERDICT_GOOD"] * 2
+    stranger = vault.run("shop", *validate, "--seal-for", "spiffe://cardvault.dev/keeper", given=codes[0])
+    assert (stranger.returncode, "submission_refused" in stranger.stdout) == (1, True)
+    assert vault.run("shop", "card", "validate", "--seal-for", shop, given=codes[0]).returncode == 2
+
+    vault.ask("shop", "keys", "public", "--out", str(keys))
+    redeem = ("card", "redeem", "sealed", "--seal-for", shop)
+    assert "ROLE_MISSING" in vault.run("redeemer", *redeem, given=codes[0]).stderr
+    redeemed = vault.ask("redeemer", *redeem, "--keys", str(keys), given=codes[0])
+    assert redeemed["verdict"] == "VERDICT_GOOD"
+
+
+def test_public_keys_are_given_as_a_jwk_set_and_with_the_issuer(vault: Commanded, tmp_path: Path) -> None:
+    path, saved = tmp_path / "jwks.json", tmp_path / "keys.json"
+    shown = vault.ask("shop", "keys", "public", "--jwks")
+    assert set(parse_jwk_set(json.dumps(shown))) == {"receipt-1", "statement-1"}
+    done = vault.ask("shop", "keys", "public", "--jwks", "--out", str(path))
+    assert json.loads(path.read_text()) == shown
+    vault.ask("shop", "keys", "public", "--out", str(saved))
+    assert json.loads(saved.read_text())["issuer"] == done["issuer"]
+    assert done["issuer"].startswith("urn:uuid:")
+    jwt.PyJWKSet.from_dict(shown)
 
 
 def test_what_a_caller_may_not_do_is_one_clear_line(vault: Commanded) -> None:

@@ -16,6 +16,7 @@ from vault.model.states import Role
 from vault.policy.access import parse_access
 from vault.policy.call import Call
 from vault.rpc.contract import SERVICES, methods
+from vault.rpc.limits import ServingLimits
 from vault.rpc.server import Server
 from vault.rpc.tls import TlsFiles
 
@@ -87,13 +88,17 @@ class Recorded:
 class Running:
     """A running server, and channels to it."""
 
-    def __init__(self, folder: Path, authority: Authority, recorded: Recorded) -> None:
+    def __init__(
+        self, folder: Path, authority: Authority, recorded: Recorded, limits: ServingLimits | None = None
+    ) -> None:
         self.folder = folder
         self.authority = authority
         self.recorded = recorded
         self.port = 0
         access = parse_access(ACCESS.encode())
-        self.server = Server(recorded.servicers(), lambda: access, recorded.on_refused, tls_files(folder))
+        self.server = Server(
+            recorded.servicers(), lambda: access, recorded.on_refused, tls_files(folder), limits=limits
+        )
 
     @contextlib.asynccontextmanager
     async def channel(self, client: Pair | str | None = ROOT) -> AsyncIterator[grpc.aio.Channel]:
@@ -129,13 +134,24 @@ def recorded() -> Recorded:
     return Recorded()
 
 
+@contextlib.asynccontextmanager
+async def serving(
+    folder: Path, authority: Authority, recorded: Recorded, limits: ServingLimits | None = None
+) -> AsyncIterator[Running]:
+    """Run a server with bounds of its own."""
+    write_tls(folder, authority.server(), authority.certificate)
+    it = Running(folder, authority, recorded, limits)
+    it.port = await it.server.start("127.0.0.1:0")
+    try:
+        yield it
+    finally:
+        await it.server.drain(0)
+
+
 @pytest.fixture
 async def running(tmp_path: Path, authority: Authority, recorded: Recorded) -> AsyncIterator[Running]:
-    write_tls(tmp_path, authority.server(), authority.certificate)
-    it = Running(tmp_path, authority, recorded)
-    it.port = await it.server.start("127.0.0.1:0")
-    yield it
-    await it.server.drain(0)
+    async with serving(tmp_path, authority, recorded) as it:
+        yield it
 
 
 @pytest.fixture(params=methods(), ids=lambda method: method.full_name)

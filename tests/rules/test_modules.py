@@ -19,6 +19,8 @@ FORBIDDEN_WORDS = {
 }
 # gRPC's own word for what it takes; a page token is the API's word.
 ALLOWED = {
+    ("vault/rpc/aside.py", "add_generic_rpc_handlers"),
+    ("vault/rpc/aside.py", "add_registered_method_handlers"),
     ("vault/rpc/dispatch.py", "handlers"),
     ("vault/rpc/dispatch.py", "_handler"),
     ("vault/service/pages.py", "next_token"),

@@ -10,7 +10,7 @@ from vault.service.answering.coalesce import BUSY_QUESTIONS, BUSY_SECONDS, GROUP
 
 
 class Answering:
-    """Answers ten times the question, and keeps the groups; a negative one is refused, and 999_999 fails its whole group."""
+    """Answers ten times the question, and keeps the groups; refuses negative ones; 999_999 fails its whole group."""
 
     def __init__(self) -> None:
         self.groups: list[list[int]] = []

@@ -40,6 +40,8 @@ class Event(NamedTuple):
     delivered: bool = False
     items: Sequence[Item] = ()
     file_sha256: bytes = b""
+    trace_id: str = ""
+    parent_id: str = ""
 
 
 def encode(event: Event, *, writer_id: bytes, counter: int, time_ms: int) -> bytes:
@@ -60,6 +62,8 @@ def encode(event: Event, *, writer_id: bytes, counter: int, time_ms: int) -> byt
         note=event.note,
         delivered=event.delivered,
         file_sha256=event.file_sha256,
+        trace_id=event.trace_id,
+        parent_id=event.parent_id,
     )
     add = message.items.add
     for card_id, outcome, tag_before, tag_after in event.items:

@@ -8,34 +8,32 @@ A generated part stands between two comments, and names what it holds::
 
 1. What stands between the comments is replaced; nothing else is touched.
 2. ``--check`` writes nothing; it shows the difference and ends with status 1 where a part is stale.
+3. A reason or an event of the log without a meaning, or a meaning without one, is refused with status 1.
 
 It needs a checkout: descriptions of methods are the comments in ``protos/``.
 """
 
 import argparse
-import ast
 import difflib
 import re
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 
-from vault import errors, status
+from vault.cli import collected, logevents, reasons
 from vault.config import EXAMPLE
+from vault.metrics import METRICS, Metric
 from vault.rpc.contract import Method, methods
 
 ROOT = Path(__file__).parents[2]
 _PART = re.compile(r"(?P<begin><!-- generated: (?P<name>[a-z-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 _COMMENTED = re.compile(r"(?P<comment>(?:^ *// .*\n)+) *(?:service|rpc) (?P<name>\w+)", re.MULTILINE)
-_REASON = re.compile(r"[A-Z][A-Z0-9_]+")
-_LEVELS = ("error", "exception", "warning", "info")
 
 
 class StalePart(Exception):
-    """A document names a generated part that does not exist, or has none."""
+    """A document has no generated part, or one that cannot be made."""
 
 
 def methods_table() -> str:
@@ -55,38 +53,66 @@ def configuration() -> str:
     return f"```toml\n{EXAMPLE}```\n"
 
 
-def reasons() -> str:
-    """Return the reasons of errors by gRPC status, as they stand in the code."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for call in _calls():
-        kind = getattr(errors, call.func.id, None) if isinstance(call.func, ast.Name) else None
-        if isinstance(kind, type) and issubclass(kind, errors.VaultError) and kind is not errors.VaultError:
-            code = status.code_of(kind("")).name
-            found[code].add(kind.default_reason)
-            found[code].update(_constants(call, "reason"))
-    lines = ["| status | reasons |", "| --- | --- |"]
-    lines += [f"| {code} | {', '.join(sorted(found[code]))} |" for code in sorted(found)]
+def reasons_table() -> str:
+    """Return a table of every reason in the code, with the gRPC statuses that it comes with.
+
+    Raises:
+        StalePart: The table of meanings lacks one, or has one that is not in the code.
+    """
+    found = collected.found_reasons()
+    _compare("reasons", found, reasons.MEANINGS)
+    lines = ["| reason | status | meaning |", "| --- | --- | --- |"]
+    lines += [f"| {word} | {', '.join(sorted(found[word]))} | {reasons.MEANINGS[word]} |" for word in sorted(found)]
     return "\n".join([*lines, ""])
 
 
 def log_events() -> str:
-    """Return the events of the log by level, as they stand in the code."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for call in _calls():
-        function = call.func
-        if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "_log":
-            level = "error" if function.attr == "exception" else function.attr
-            found[level].update(str(part.value) for part in call.args[:1] if isinstance(part, ast.Constant))
-    lines = ["| level | events |", "| --- | --- |"]
-    lines += [f"| {level} | {', '.join(sorted(found[level]))} |" for level in _LEVELS if level in found]
+    """Return a table of every event of the log, with the levels that it is logged at.
+
+    Raises:
+        StalePart: The table of meanings lacks one, or has one that is not in the code.
+    """
+    found = collected.found_events()
+    _compare("logevents", found, logevents.MEANINGS)
+    lines = ["| event | level | meaning |", "| --- | --- | --- |"]
+    lines += [f"| {word} | {', '.join(sorted(found[word]))} | {logevents.MEANINGS[word]} |" for word in sorted(found)]
     return "\n".join([*lines, ""])
+
+
+def metrics_table() -> str:
+    """Return a table of every metric, its kind, its labels, and how it is put together over processes."""
+    lines = ["| metric | kind | labels | meaning |", "| --- | --- | --- | --- |"]
+    for metric in METRICS:
+        over = f"{metric.kind}, {metric.over} over processes" if metric.over else metric.kind
+        lines.append(f"| `{metric.full_name}` | {over} | {_labels(metric)} | {metric.meaning} |")
+    return "\n".join([*lines, ""])
+
+
+def _labels(metric: Metric) -> str:
+    """Return a metric's labels with their values."""
+    told = []
+    for label, values in metric.labels.items():
+        shown = "of the protos" if values is None else ", ".join(values)
+        told.append(f"`{label}`: {shown if label != 'release' else 'the release'}")
+    return "; ".join(told)
+
+
+def _compare(table: str, found: Collection[str], meanings: Collection[str]) -> None:
+    missing, left = sorted(set(found) - set(meanings)), sorted(set(meanings) - set(found))
+    if missing:
+        message = f"vault/cli/{table}.py has no meaning for {', '.join(missing)}"
+        raise StalePart(message)
+    if left:
+        message = f"vault/cli/{table}.py has meanings of what is not in the code: {', '.join(left)}"
+        raise StalePart(message)
 
 
 PARTS: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "methods": methods_table,
         "configuration": configuration,
-        "reasons": reasons,
+        "metrics": metrics_table,
+        "reasons": reasons_table,
         "log-events": log_events,
     }
 )
@@ -127,20 +153,6 @@ def _comments() -> dict[str, str]:
             lines = (line.strip().removeprefix("//").strip() for line in match["comment"].splitlines())
             found[match["name"]] = " ".join(lines).replace("|", "\\|")
     return found
-
-
-def _calls() -> Iterator[ast.Call]:
-    for path in sorted((ROOT / "vault").rglob("*.py")):
-        if not path.name.endswith(("_pb2.py", "_pb2_grpc.py")):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-
-
-def _constants(call: ast.Call, name: str) -> Iterator[str]:
-    for keyword in call.keywords:
-        value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
-        if keyword.arg == name and isinstance(value, str) and _REASON.fullmatch(value):
-            yield value
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -50,8 +50,8 @@ GROUP_BYTES: Final = 1024 * 1024
 """Bytes of sealed codes in one group at most; one submission has 565 to 24,629."""
 
 MOST_WAITING: Final = 10_000
-OF_ALL: Final = "CODE_LENGTH"
-"""The refusal of one code that is true of its whole group: see ``_Lane``."""
+OF_ALL: Final = frozenset({"CODE_LENGTH", "SEAL_REQUIRED"})
+"""The refusals of one code that are true of its whole group: see ``_Lane``."""
 
 _ITEM = re.compile(r"codes\[(\d+)\](?:\.|$)")
 
@@ -61,7 +61,8 @@ Questions = Sequence[Asked[PresentedCode, ValidatedCode]]
 class _Lane(NamedTuple):
     """What the codes of one group have in common; ``digits`` is how long they are, 0 for sealed ones.
 
-    The vault refuses a length that no program of the group has, and then it refuses the whole group alike.
+    The vault refuses a length that no program of the group has, and codes in clear where a program of the group takes
+    sealed ones only, and then it refuses the whole group alike.
     """
 
     programs: tuple[str, ...]
@@ -183,7 +184,7 @@ def _refuse(questions: Questions, error: VaultError) -> None:
     if found is None or int(found[1]) >= len(questions):
         at_fault, field = questions, error.field
     else:
-        at_fault = questions if error.reason == OF_ALL else [questions[int(found[1])]]
+        at_fault = questions if error.reason in OF_ALL else [questions[int(found[1])]]
         field = "code" + error.field[found.end(1) + 1 :]
     for asked in at_fault:
         asked.refuse(copy_of(error, field=field))

@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 
-from vault import log
+from vault import log, metrics
 from vault.audit.event import Event
 from vault.errors import Unavailable, VaultError
 from vault.formats.v1.job_record_pb2 import JobSpec
@@ -158,6 +158,8 @@ class Runner:
         after = await self._recorder.record(work)
         # The commit takes nearly the same for every size, so it is left out: on a slow disk chunks would only shrink.
         self._adapt(job.kind, max(box_seconds, self._least_box_seconds) / max(took, 1e-6), full=full)
+        if after is not None:
+            metrics.count("job_items", max(0, after.done_count - job.done_count), kind=JobKind(job.kind).name)
         if after is not None and after.state == JobState.DONE:
             _log.info("job_done", job=job.job_id.hex(), kind=JobKind(job.kind).name)
         return after

@@ -5,8 +5,8 @@
 2. Reporting costs about 1 µs for a counter or gauge and 2.5 µs for a histogram, and never waits for a disk.
 3. A label's value that is not in the table is counted as ``other``.
 
-prometheus_client reads its folder from the environment when it is first imported, so it is imported by
-``start`` alone.
+prometheus_client decides when it is first imported whether values are kept in files, by the environment of that
+moment; ``start`` decides it anew.
 """
 
 import os
@@ -43,8 +43,14 @@ class _Reporting:
 
     def __init__(self) -> None:
         self.client: Any = None
+        self.kind_before: Any = None
         self.made: dict[str, Any] = {}
         self.bound: dict[tuple[str, ...], Bound] = {}
+
+    def begin(self, client: Any) -> None:
+        """Keep values in the folder's files, whatever the library chose when somebody imported it."""
+        self.client, self.kind_before = client, client.values.ValueClass
+        client.values.ValueClass = client.values.MultiProcessValue()
 
     def metric(self, metric: Metric) -> Any:
         """Return prometheus_client's object of a metric; a gauge is there only where somebody sets it."""
@@ -68,6 +74,7 @@ class _Reporting:
         self.made.clear()
         if self.client is not None:
             self.client.values.ValueClass.close_all_files()
+            self.client.values.ValueClass = self.kind_before
         self.client = None
 
 
@@ -99,7 +106,7 @@ def start() -> None:
     if _reporting.client is not None or place is None:
         return
     reserve(Path(place), os.getpid())
-    _reporting.client = import_module("prometheus_client")  # it reads the environment when it is imported
+    _reporting.begin(import_module("prometheus_client"))
     for metric in METRICS:
         if metric.kind != "gauge" and not metric.labels:
             bound(metric.name)  # so that it is there from the first, as 0

@@ -4,57 +4,68 @@
 2. Several processes may listen on one port (SO_REUSEPORT).
 3. Health (grpc.health.v1) and reflection take a client certificate but no role.
 4. Draining says NOT_SERVING first, then takes no new calls and lets those in flight finish.
-
-A request of up to 68 MiB (IssueCards with 1,000 records of 64 KiB, and room) is read into memory before its
-caller's role is looked at; what bounds the sum is that callers need a certificate.
+5. What one caller or many can take of the process is bounded: see ``rpc.limits``, ``rpc.gate``, ``rpc.intake`` and
+   ``rpc.aside``. The bounds are of one process.
 """
 
 from __future__ import annotations  # grpc's classes are generic in their stubs alone
 
+import asyncio
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from vault.errors import Unavailable
 from vault.policy.access import Access
 from vault.rpc import contract
+from vault.rpc.aside import Aside
+from vault.rpc.backlog import Backlog
+from vault.rpc.calls import Calls
 from vault.rpc.dispatch import Dispatch, OnRefused
+from vault.rpc.gate import Gate, Load
+from vault.rpc.intake import Intake
+from vault.rpc.limits import ServingLimits, server_options
+from vault.rpc.memory import give_back
+from vault.rpc.sizes import largest_request
 from vault.rpc.tls import TlsFiles
 
-LARGEST_REQUEST_BYTES = 68 * 1024 * 1024
-_OPTIONS: tuple[tuple[str, int], ...] = (
-    ("grpc.so_reuseport", 1),
-    ("grpc.max_receive_message_length", LARGEST_REQUEST_BYTES),
-    ("grpc.max_send_message_length", -1),  # answers are bounded by the vault itself
-    ("grpc.max_concurrent_streams", 1024),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.http2.ping_timeout_ms", 20_000),  # its default, a minute, holds whatever keepalive_timeout_ms says
-    # Clients ask for a sign of life every 10 s while calls are in flight; twice that often is not held
-    # against them.
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-)
+RpcMethod: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
+
+COMMON_QUEUE = "vault.v1.ValidationService"
+"""The service that is called most by far: a flood of it holds up no officer who would freeze a batch."""
 
 
 class _Router(grpc.GenericRpcHandler):
-    """Finds a method's handler with one look-up for all services."""
+    """Finds a method's handler with one look-up for all services that share gRPC's common queue."""
 
-    def __init__(self, handlers: Mapping[str, grpc.RpcMethodHandler[bytes, bytes]]) -> None:
+    def __init__(self, handlers: Mapping[str, RpcMethod], gate: Gate) -> None:
         self._handlers = dict(handlers)
+        self._gate = gate
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> RpcMethod | None:
         """Return the handler for a call's path; None if it is not ours."""
-        return self._handlers.get(handler_call_details.method)
+        found = self._handlers.get(handler_call_details.method)
+        if found is None:
+            self._gate.taken += 1  # other calls are counted where they enter
+        return found
 
 
 class Server:
     """Serves ``vault.v1`` with health and reflection."""
 
-    def __init__(
-        self, servicers: Mapping[str, object], access: Callable[[], Access], on_refused: OnRefused, tls: TlsFiles
+    def __init__(  # noqa: PLR0913  what a server is made of, each by name
+        self,
+        servicers: Mapping[str, object],
+        access: Callable[[], Access],
+        on_refused: OnRefused,
+        tls: TlsFiles,
+        *,
+        limits: ServingLimits | None = None,
+        calls: Calls | None = None,
     ) -> None:
         """Put the server together; nothing is opened yet. Needs a running event loop.
 
@@ -63,20 +74,36 @@ class Server:
             access: Returns the access file in force.
             on_refused: Awaited with each refusal and failure before it is answered (see ``rpc.dispatch``).
             tls: The server's files.
+            limits: The process's bounds; the defaults where None.
+            calls: Who is told what became of each call.
 
         Raises:
             BrokenContract: The protos lack an access rule or a bound.
             MissingServicer: A method has no servicer.
         """
         contract.check_contract()
-        handlers = Dispatch(access, on_refused).handlers(contract.methods(), servicers)
+        limits = limits or ServingLimits()
+        served = contract.methods()
+        self._gate = Gate(limits)
+        self._intake = Intake(self._gate)
+        dispatch = Dispatch(access, on_refused, limits=limits, gate=self._gate, intake=self._intake, calls=calls)
+        handlers = dispatch.handlers(served, servicers)
         self._tls = tls
         self._health = health.aio.HealthServicer()
         self._names = tuple(service.full_name for service in contract.SERVICES)
-        self._server = grpc.aio.server(options=_OPTIONS)
-        self._server.add_generic_rpc_handlers((_Router(handlers),))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        largest = max(largest_request(method.request) for method in served)
+        self._server = grpc.aio.server(options=server_options(limits, largest))
+        self._backlog = Backlog(limits.waiting_calls)
+        self._add(handlers)
+        aside = Aside(self._server, self._gate)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, aside)
+        described = (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(described), aside)
+        self._watching: list[asyncio.Task[None]] = []
+
+    def load(self) -> Load:
+        """Return what the process is about."""
+        return self._gate.load()
 
     async def start(self, address: str) -> int:
         """Listen and answer calls.
@@ -99,6 +126,8 @@ class Server:
                 raise
             message = f"{address} cannot be listened on; is something else there?"
             raise Unavailable(message, reason="ADDRESS") from None
+        watches = (self._gate.watch(self._backlog), self._intake.watch(), give_back())
+        self._watching = [asyncio.create_task(each) for each in watches]
         await self._say(health_pb2.HealthCheckResponse.SERVING)
         return port
 
@@ -106,10 +135,24 @@ class Server:
         """Say NOT_SERVING, take no new calls, and wait for those in flight up to a time; then cut them off."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(seconds)
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
 
     async def wait(self) -> None:
         """Wait until the server has stopped."""
         await self._server.wait_for_termination()
+
+    def _add(self, handlers: Mapping[str, RpcMethod]) -> None:
+        """Give every method a queue of its own, but those of one service, which is called most, a common one."""
+        common: dict[str, RpcMethod] = {}
+        for path, handler in handlers.items():
+            service, _, name = path[1:].partition("/")
+            if service == COMMON_QUEUE:
+                common[path] = handler
+            else:
+                self._server.add_registered_method_handlers(service, {name: handler})
+        self._server.add_generic_rpc_handlers((_Router(common, self._gate),))
 
     async def _say(self, state: int) -> None:
         for name in ("", *self._names):

@@ -49,6 +49,7 @@ class TlsFiles:
         self._lock = threading.Lock()
         self._complaint = ""
         self._identity = self._read()
+        self._shown = self._identity
         self.expires = check_identity(self._identity, clock())
 
     def credentials(self) -> grpc.ServerCredentials:
@@ -60,8 +61,9 @@ class TlsFiles:
         if not environment.prepared():
             message = "prepare_environment() must be called before grpc is imported"
             raise RuntimeError(message)
+        self._shown = self._identity
         return grpc.dynamic_ssl_server_credentials(
-            _configuration(self._identity),
+            _configuration(self._shown),
             self.changed,  # type: ignore[arg-type]  # the stubs leave out that None means no change
             require_client_authentication=True,
         )
@@ -71,21 +73,34 @@ class TlsFiles:
 
         gRPC calls this from its own threads, for each new connection.
         """
+        self.refresh()
+        with self._lock:
+            if self._shown is self._identity:
+                return None
+            self._shown = self._identity
+            return _configuration(self._shown)
+
+    def refresh(self) -> str:
+        """Look at the files now; if they are new and good, the next connection gets them.
+
+        Returns:
+            What came of it: ``new``, ``same`` or ``refused``.
+        """
         with self._lock:
             try:
                 identity = self._read()
                 if identity == self._identity:
                     self._complaint = ""
-                    return None
+                    return "same"
                 self.expires = check_identity(identity, self._clock())
             except FailedPrecondition as error:
                 if error.message != self._complaint:
                     self._complaint = error.message
                     _log.error("certificate_refused", problem=error.message, in_force="the one before")
-                return None
+                return "refused"
             self._identity, self._complaint = identity, ""
             _log.info("certificate_loaded", expires=self.expires.isoformat())
-            return _configuration(identity)
+            return "new"
 
     def _read(self) -> Identity:
         certificate, private_key, client_ca = self._paths

@@ -31,7 +31,7 @@ _OVERRIDES = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u
 _LEAST_TIME, _GREATEST_TIME = -62_135_596_800, 253_402_300_799
 _GREATEST_DURATION = 315_576_000_000
 _NANOS = 1_000_000_000
-_MOST_PATHS, _LONGEST_PATH = 32, 100
+MOST_PATHS, LONGEST_PATH = 32, 100
 _PATH = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 
 
@@ -148,10 +148,10 @@ def _check_timestamp(value: Any) -> None:
 def _check_mask(value: Any) -> None:
     if not value.paths:
         raise Refusal(FIELD_REQUIRED, "is required", "paths")
-    if len(value.paths) > _MOST_PATHS:
-        raise Refusal(TOO_MANY, f"must have at most {_MOST_PATHS} items", "paths")
+    if len(value.paths) > MOST_PATHS:
+        raise Refusal(TOO_MANY, f"must have at most {MOST_PATHS} items", "paths")
     for index, path in enumerate(value.paths):
-        if len(path) > _LONGEST_PATH or not _PATH.fullmatch(path):
+        if len(path) > LONGEST_PATH or not _PATH.fullmatch(path):
             raise Refusal(PATTERN, "must be the path of a field", f"paths[{index}]")
 
 

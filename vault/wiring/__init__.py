@@ -5,9 +5,14 @@ import, and the job process does without gRPC altogether.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vault.config import Config
+from vault.hardening import harden
 from vault.rpc.environment import prepare_environment
+
+if TYPE_CHECKING:
+    from vault.wiring.finding import Finding
 
 
 def run_worker(config: Config, port: int) -> int:
@@ -32,12 +37,13 @@ def migrate(config: Config) -> list[str]:
     return work(config)
 
 
-def check(config: Config) -> list[tuple[str, str]]:
-    """Return what was looked at and what is wrong with it, empty where nothing is."""
+def examine(config: Config, *, thoroughly: bool) -> "list[Finding]":
+    """Return what was found: whether a vault could start; thoroughly, also how it stands, and if it answers."""
     prepare_environment()
-    from vault.wiring.setup import check as work  # noqa: PLC0415  after the environment is prepared
+    from vault.wiring.examine import examine as work  # noqa: PLC0415  after the environment is prepared
 
-    return work(config)
+    harden()
+    return work(config, thoroughly=thoroughly)
 
 
 def create_root_key(path: Path) -> None:

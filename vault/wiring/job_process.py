@@ -11,6 +11,7 @@ from vault.hardening import harden
 from vault.jobs.chunk import Kind
 from vault.jobs.close_batch import CloseBatch
 from vault.jobs.drain import Drain
+from vault.jobs.gauges import Gauges
 from vault.jobs.issue_batch import IssueBatch
 from vault.jobs.reencrypt import Reencrypt
 from vault.jobs.reissue import ReissueCards
@@ -24,8 +25,10 @@ from vault.service.issuing.newcode import CodeMaker
 from vault.service.rotation.destruction import Destruction
 from vault.service.rotation.promotion import Promotion
 from vault.service.rotation.reissue import Reissuer
+from vault.wiring.beating import beating
 from vault.wiring.garbage import spare_collections
 from vault.wiring.parts import Parts, assemble, clock_ms, open_custody, open_store
+from vault.wiring.vitals import start_metrics, told_vitals
 
 LANES = 4
 """Jobs worked at the same time."""
@@ -45,6 +48,7 @@ def run(config: Config) -> int:
     """Work jobs until told to stop, and return the exit status."""
     harden()
     log.configure(config.log.level)
+    start_metrics()
     watch_supervisor(config.server.drain_seconds + _KILL_SECONDS)
     try:
         asyncio.run(_work(config))
@@ -84,7 +88,7 @@ async def _work(config: Config) -> None:
             loop.add_signal_handler(number, stop.set)
         await _finish_destruction(parts)
         sweeper = Sweeper(store, clock_ms, config.limits.request_hours)
-        async with asyncio.TaskGroup() as group:
+        async with beating(config, store), asyncio.TaskGroup() as group:
             for _ in range(LANES):
                 runner = Runner(
                     parts.recorder,
@@ -94,8 +98,11 @@ async def _work(config: Config) -> None:
                 )
                 group.create_task(runner.run(stop))
             group.create_task(sweeper.run(stop))
+            group.create_task(Gauges(parts.recorder, custody, parts.budget.bound).run(stop))
             spare_collections()
             report_ready()
+            async with told_vitals(parts.recorder):
+                await stop.wait()
     finally:
         await store.close()
 

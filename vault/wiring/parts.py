@@ -15,6 +15,7 @@ from vault.custody.file import FileCustody
 from vault.custody.protocol import Custody
 from vault.errors import FailedPrecondition
 from vault.model.states import ProgramState
+from vault.service.answering.receipts import DEFAULT_SECONDS
 from vault.service.budget import WrapBudget
 from vault.service.catalogue import Catalogue, Snapshot
 from vault.service.formats import code_format
@@ -39,7 +40,7 @@ def clock_ms() -> int:
 
 
 class Parts(NamedTuple):
-    """The objects that a worker and the job process share the making of."""
+    """The objects that a worker and the job process share the making of; receipts count for ``receipt_seconds``."""
 
     store: Store
     custody: Custody
@@ -50,6 +51,7 @@ class Parts(NamedTuple):
     preparation: Preparation
     slot: int
     random: Random
+    receipt_seconds: int = DEFAULT_SECONDS
 
 
 def open_custody(config: Config) -> Custody:
@@ -94,6 +96,7 @@ async def assemble(
         preparation=Preparation(recorder, issuer, budget),
         slot=slot_of(random(16)),
         random=random,
+        receipt_seconds=config.limits.receipt_seconds,
     )
 
 

@@ -3,10 +3,14 @@
 import asyncio
 import contextlib
 import signal
+from dataclasses import fields
 
+import uvloop
+
+import vault
 from vault import log
 from vault.audit.event import Event
-from vault.child import report_hopeless, report_ready, watch_supervisor
+from vault.child import report_hopeless, report_ready, report_reread, watch_supervisor
 from vault.config import Config
 from vault.errors import Unavailable, VaultError
 from vault.hardening import harden
@@ -16,14 +20,17 @@ from vault.policy.call import Call
 from vault.rpc.activation_servicer import ActivationServicer
 from vault.rpc.administration_servicer import AdministrationServicer
 from vault.rpc.audit_servicer import AuditServicer
+from vault.rpc.calls import Calls
 from vault.rpc.card_servicer import CardServicer
 from vault.rpc.incident_servicer import IncidentServicer
 from vault.rpc.issuance_servicer import IssuanceServicer
+from vault.rpc.limits import ServingLimits, raise_open_files
 from vault.rpc.paging import Listing
 from vault.rpc.rotation_servicer import RotationServicer
 from vault.rpc.server import Server
 from vault.rpc.tls import TlsFiles
 from vault.rpc.validation_servicer import ValidationServicer
+from vault.service.answering.inquiries import Inquiries
 from vault.service.answering.public_keys import PublicKeys
 from vault.service.answering.redemption import Redemptions
 from vault.service.answering.superseded import SupersededUses
@@ -59,8 +66,11 @@ from vault.service.rotation.rotation import Rotation
 from vault.service.rotation.rotation_package import RotationPackages
 from vault.service.upkeep.presence import Presence
 from vault.status import code_of
+from vault.tracing import Tracer
+from vault.wiring.beating import beating
 from vault.wiring.garbage import spare_collections
 from vault.wiring.parts import Parts, assemble, open_custody, open_store, replica_of
+from vault.wiring.vitals import start_metrics, told_vitals
 
 _log = log.get(__name__)
 _KILL_SECONDS = 5.0
@@ -70,9 +80,10 @@ def run(config: Config, port: int) -> int:
     """Serve until told to stop, and return the exit status."""
     harden()
     log.configure(config.log.level)
+    start_metrics()
     watch_supervisor(config.server.drain_seconds + _KILL_SECONDS)
     try:
-        asyncio.run(_serve(config, port))
+        uvloop.run(_serve(config, port))  # 50 µs less for each call than asyncio's own loop
     except Unavailable as error:
         _log.error("cannot_serve", problem=error.message, reason=error.reason)
         return 1
@@ -98,10 +109,11 @@ def servicers(parts: Parts, superseded: SupersededUses | None = None) -> dict[st
         "vault.v1.ActivationService": ActivationServicer(Sales(changes, parts.budget, random)),
         "vault.v1.ValidationService": ValidationServicer(
             Validation(recorder, superseded),
-            Redemptions(recorder, parts.slot, random, superseded),
-            Exchanges(recorder, superseded),
+            Redemptions(recorder, parts.slot, random, superseded, parts.receipt_seconds),
+            Exchanges(recorder, superseded, random),
             cards,
             PublicKeys(recorder),
+            Inquiries(recorder, random, superseded, parts.receipt_seconds),
         ),
         "vault.v1.CardService": CardServicer(
             cards,
@@ -169,22 +181,32 @@ async def _answer(config: Config, port: int, parts: Parts, tls: TlsFiles) -> Non
     access = AccessFile(config.server.access_file, lambda loaded: _record_access(recorder, loaded))
     await access.load()
     superseded = SupersededUses(recorder)
-    server = Server(servicers(parts, superseded), access.current, refused, tls)
+    raise_open_files()
+    tracer = Tracer(config.operations.trace_endpoint, vault.__version__) if config.operations.trace_endpoint else None
+    calls = Calls(config.operations.slow_call_ms / 1000, tracer)
+    server = Server(servicers(parts, superseded), access.current, refused, tls, limits=_limits(config), calls=calls)
     presence = Presence(parts.store, parts.random(16), lambda: access.current().sha256)
     await server.start(f"{config.server.address.rpartition(':')[0]}:{port}")
     spare_collections()
     report_ready()
-    await _until_told(access, presence, superseded)
-    await server.drain(config.server.drain_seconds)
+    async with told_vitals(recorder, server.load, lambda: tls.expires), beating(config, parts.store, looks=True):
+        await _until_told(access, tls, presence, superseded)
+        await server.drain(config.server.drain_seconds)
+    if tracer is not None:
+        tracer.close()
     for last in (superseded.flush, presence.leave):
         with contextlib.suppress(VaultError):  # the audit log has every use, and who stayed away is forgotten
             await last()
 
 
-async def _until_told(access: AccessFile, presence: Presence, superseded: SupersededUses) -> None:
+def _limits(config: Config) -> ServingLimits:
+    return ServingLimits(**{each.name: getattr(config.limits, each.name) for each in fields(ServingLimits)})
+
+
+async def _until_told(access: AccessFile, tls: TlsFiles, presence: Presence, superseded: SupersededUses) -> None:
     """Watch the access file and those of other processes, and write counts, until SIGTERM or SIGINT.
 
-    SIGHUP has the access file read at once.
+    SIGHUP has the access file and the TLS files read at once.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -192,8 +214,11 @@ async def _until_told(access: AccessFile, presence: Presence, superseded: Supers
         loop.add_signal_handler(number, stop.set)
     tasks: set[asyncio.Task[None]] = set()
 
+    async def read_again() -> None:
+        report_reread({"access_file": await access.refresh(), "certificates": tls.refresh()})
+
     def reread() -> None:
-        task = asyncio.create_task(access.refresh())
+        task = asyncio.create_task(read_again())
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 

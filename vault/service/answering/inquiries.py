@@ -6,7 +6,8 @@
    all or nothing, so that each is taken once and its request answered once.
 3. The same request again gets the same answer and the same receipt, whatever has become of card, key or program
    since; another one under its id is refused.
-4. Refused submissions look alike, and cost the same look-ups and rows.
+4. Refused submissions look alike, and cost the same look-ups and rows; save that of several codes presented again
+   by its own audience all are looked up, as its nonce is known to be spent only after that.
 5. What is wrong with one inquiry, or with one of many submissions, is its own.
 
 Codes in clear alone, without a receipt, are ``validation``'s, which keeps nothing of them.

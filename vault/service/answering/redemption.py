@@ -136,7 +136,7 @@ class Redemptions:
             metrics.submission_refused(cause.name.lower())
         if self._superseded is not None:
             self._superseded.note(judged)
-        return redemption if wish is None else self._with_receipt(redemption, program, wish)
+        return redemption if wish is None else await self._with_receipt(redemption, program, wish)
 
     def _lookup(self, scope: Scope, single: Single) -> Lookup | Cause:
         """Return what to look up; or why the submission is refused, which is taken otherwise."""
@@ -147,11 +147,13 @@ class Redemptions:
         opened = single.open(scope, code)
         return single.take(scope, opened, self._random) or lookup_opened(programs, opened.codes[0])
 
-    def _with_receipt(self, redemption: Redemption, program: str, wish: Wish) -> Redemption:
+    async def _with_receipt(self, redemption: Redemption, program: str, wish: Wish) -> Redemption:
         """Return a redemption with its receipt, of now, if it is good and stands."""
-        snapshot = self._recorder.catalogue.latest
-        if snapshot is None or not redemption.generation:
+        if not redemption.generation:
             return redemption
+        snapshot = self._recorder.catalogue.latest
+        if snapshot is None:  # somebody else's work, which changed the catalogue, has just failed
+            snapshot = await self._recorder.store.read(self._recorder.catalogue.at)
         terms = Terms(
             redemption.redemption_id,
             self._recorder.clock_ms(),
