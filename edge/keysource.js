@@ -5,7 +5,7 @@
  *    counted since. A wrong or changed clock of the customer's does not matter; an answer that took a while is
  *    taken for half as old.
  * 2. Keys are asked for anew when they are older than 4 minutes by either of the browser's clocks, and after a
- *    refusal.
+ *    refusal. An answer that one asked for later has overtaken is passed over.
  */
 
 import { KeysRefused, SealingKeys } from "./keys.js";
@@ -31,6 +31,7 @@ export class KeySource {
   #clock;
   #keys;
   #told = null;
+  #asked = 0;
 
   /**
    * Answer the key to seal to and the vault's clock, asking for them where what is held is too old.
@@ -40,8 +41,8 @@ export class KeySource {
    * @throws {KeysRefused} The answer has no key to seal to, or goes back behind what was known.
    */
   async current() {
-    if (this.#told === null || this.#ageMs() > OLDEST_MS) await this.#refresh();
-    const { timeMs, readAt } = this.#told;
+    const fresh = this.#told !== null && this.#ageMs() <= OLDEST_MS;
+    const { timeMs, readAt } = fresh ? this.#told : await this.#refresh();
     const clock = this.#clock;
     return { ...this.#current(), timeMs: () => Math.round(timeMs + clock.monotonicMs() - readAt) };
   }
@@ -61,13 +62,17 @@ export class KeySource {
   }
 
   async #refresh() {
+    this.#asked += 1;
+    const turn = this.#asked;
     const asked = this.#clock.monotonicMs();
     const answer = await this.#fetchKeys();
     const answered = this.#clock.monotonicMs();
+    if (this.#told !== null && this.#told.turn > turn) return this.#told;
     const timeMs = Date.parse(answer?.time);
     if (Number.isNaN(timeMs)) throw new KeysRefused("malformed", "the vault's time is missing");
     this.#keys.accept(answer);
-    this.#told = { timeMs, readAt: (asked + answered) / 2, readAtWall: this.#clock.wallMs() };
+    this.#told = { turn, timeMs, readAt: (asked + answered) / 2, readAtWall: this.#clock.wallMs() };
+    return this.#told;
   }
 
   #ageMs() {

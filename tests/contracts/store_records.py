@@ -256,8 +256,12 @@ class RecordContract:
         kept = await store.read(lambda tx: tx.submissions.get([*nonces, bytes(16)]))
         assert kept == dict(zip(nonces, rows, strict=True))
         assert await store.read(lambda tx: tx.submissions.get([])) == {}
-        assert [await store.transact(lambda tx: tx.submissions.sweep(4, 2)) for _ in range(3)] == [2, 1, 0]
+        assert [await store.transact(lambda tx: tx.submissions.sweep(4, 0, 2)) for _ in range(3)] == [2, 1, 0]
         assert set(await store.read(lambda tx: tx.submissions.get(nonces))) == set(nonces[3:])
+        assert await store.transact(lambda tx: tx.submissions.sweep(10**15, 1, 9)) == 0, "a clock that is far ahead"
+        await store.transact(lambda tx: tx.submissions.claim([submission(b"n" * 16, created_ms=7)]))
+        assert await store.transact(lambda tx: tx.submissions.sweep(10**15, 2, 9)) == 1
+        assert set(await store.read(lambda tx: tx.submissions.get([*nonces, b"n" * 16]))) == {nonces[4], b"n" * 16}
 
     async def test_events_are_paged_by_time_writer_and_counter(self, store: Store) -> None:
         ann, bob = b"a" * 16, b"b" * 16

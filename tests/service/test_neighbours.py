@@ -1,4 +1,4 @@
-"""Whoever is answered at the same moment as somebody whose request is wrong, early or too large is not harmed."""
+"""Nobody is harmed by a wrong, repeated or huge request that is answered at the same moment."""
 
 import asyncio
 import tracemalloc

@@ -61,8 +61,8 @@ Questions = Sequence[Asked[PresentedCode, ValidatedCode]]
 class _Lane(NamedTuple):
     """What the codes of one group have in common; ``digits`` is how long they are, 0 for sealed ones.
 
-    The vault refuses a length that no program of the group has, and codes in clear where a program of the group takes
-    sealed ones only, and then it refuses the whole group alike.
+    The vault refuses a length that no program of the group has, and codes in clear where one of the programs
+    takes sealed ones only, and then it refuses the whole group alike.
     """
 
     programs: tuple[str, ...]

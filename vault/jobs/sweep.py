@@ -42,7 +42,7 @@ class Sweeper:
         """Sweep what is there now, and return how many were deleted."""
         now_ms = self._clock_ms()
         return await self._all(stop, lambda tx: tx.requests.sweep(now_ms - self._keep_ms, PIECE)) + await self._all(
-            stop, lambda tx: tx.submissions.sweep(now_ms - SUBMISSION_MS, PIECE)
+            stop, lambda tx: tx.submissions.sweep(now_ms - SUBMISSION_MS, SUBMISSION_MS, PIECE)
         )
 
     async def _all(self, stop: asyncio.Event, sweep: Callable[[Transaction], int]) -> int:

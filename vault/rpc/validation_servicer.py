@@ -167,8 +167,8 @@ def _naming(
 ) -> Call:
     """Return a call as if it had named its programs.
 
-    Which those are that a request leaves out is up to the access file, so its bytes alone do not tell whether another
-    one is the same.
+    Which those are that a request leaves out is up to the access file, so its bytes alone do not tell whether
+    another one is the same.
     """
     if request.programs:
         return call

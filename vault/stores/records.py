@@ -251,8 +251,11 @@ class SubmissionRecords(Protocol):
         A nonce that stands in the call twice is not written and is returned.
         """
 
-    def sweep(self, before_ms: int, limit: int) -> int:
-        """Delete up to ``limit`` submissions taken before a time, and return how many."""
+    def sweep(self, before_ms: int, keep_ms: int, limit: int) -> int:
+        """Delete up to ``limit`` submissions taken before a time, and return how many.
+
+        None goes that was taken within ``keep_ms`` of the newest: a clock that is ahead deletes none that counts.
+        """
 
 
 class ProcessRecords(Protocol):

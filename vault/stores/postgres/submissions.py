@@ -8,7 +8,8 @@ from vault.stores.postgres.table import Table, any_of, taken_of
 
 # In a common table expression for the reason given in ``requests``.
 _SWEEP = """WITH old AS MATERIALIZED (
-    SELECT nonce FROM submission WHERE created_ms < %b ORDER BY created_ms LIMIT %b FOR UPDATE SKIP LOCKED)
+    SELECT nonce FROM submission WHERE created_ms < least(%b, (SELECT max(created_ms) FROM submission) - %b)
+    ORDER BY created_ms LIMIT %b FOR UPDATE SKIP LOCKED)
 DELETE FROM submission USING old WHERE submission.nonce = old.nonce"""
 
 
@@ -32,9 +33,10 @@ class PostgresSubmissions:
         """
         return taken_of(self._table, "nonce", rows, [row.nonce for row in rows])
 
-    def sweep(self, before_ms: int, limit: int) -> int:
+    def sweep(self, before_ms: int, keep_ms: int, limit: int) -> int:
         """Delete up to ``limit`` submissions taken before a time, and return how many.
 
-        Those that another is just sweeping are passed over.
+        None goes that was taken within ``keep_ms`` of the newest: a clock that is ahead deletes none that counts;
+        those that another is just sweeping are passed over.
         """
-        return self._table.run(_SWEEP, (before_ms, limit)).rowcount
+        return self._table.run(_SWEEP, (before_ms, keep_ms, limit)).rowcount

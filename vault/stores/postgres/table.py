@@ -89,7 +89,7 @@ class Table(Generic[RowT]):
             AlreadyExists: The key of one is taken; others may have been written.
         """
         copies = self._copies and len(rows) >= COPY_ROWS
-        # A COPY that collides does not tell a row of before from one that another transaction has just written, which
+        # A COPY that collides does not tell an old row from one that another transaction has just written, which
         # is no reason to fail but to run again; the claim does.
         if not (copies and self._copied(rows)) and self.claim(rows) != len(rows):
             message = f"{self.name} exists already"

@@ -8,7 +8,8 @@ from vault.stores.sqlite.claims import claim
 from vault.stores.sqlite.table import Table
 
 _SWEEP = """DELETE FROM submission WHERE rowid IN (
-    SELECT rowid FROM submission WHERE created_ms < ? ORDER BY created_ms LIMIT ?)"""
+    SELECT rowid FROM submission WHERE created_ms < min(?, (SELECT max(created_ms) FROM submission) - ?)
+    ORDER BY created_ms LIMIT ?)"""
 
 
 class SqliteSubmissions:
@@ -28,6 +29,9 @@ class SqliteSubmissions:
         """
         return claim(self._table, "nonce", rows, [row.nonce for row in rows])
 
-    def sweep(self, before_ms: int, limit: int) -> int:
-        """Delete up to ``limit`` submissions taken before a time, and return how many."""
-        return self._table.execute(_SWEEP, (before_ms, limit)).rowcount
+    def sweep(self, before_ms: int, keep_ms: int, limit: int) -> int:
+        """Delete up to ``limit`` submissions taken before a time, and return how many.
+
+        None goes that was taken within ``keep_ms`` of the newest: a clock that is ahead deletes none that counts.
+        """
+        return self._table.execute(_SWEEP, (before_ms, keep_ms, limit)).rowcount
