@@ -3,17 +3,17 @@
 1. At most ``calls_in_flight`` calls and, apart from them, ``open_streams`` streams are in one worker process; what
    comes beyond is shed at once, with UNAVAILABLE, RetryInfo and the reason OVERLOADED, before its body is read.
 2. When calls have waited for the worker longer than ``queue_ms`` for ``PATIENCE_SECONDS``, so that it is more than a
-   burst, and are more than ``LEAST_CALLS``, some are shed the same way until they do not: at most ``MOST_SHED_A_SECOND``, since telling a caller costs
-   the worker half of what answering ValidateCode costs; five times as many where calls take 2 ms and more. Those beyond
-   that stay in gRPC's own queue, which is bounded (see ``rpc.limits``). A queue that stands, and not one that is long
-   for a moment, tells overload: CoDel's thought (RFC 8289 section 3).
-3. When the calls that are in keep the event loop from turning within ``queue_ms``, as those that take much work do,
-   look after look, fewer may be in: half as many each look, but ``LEAST_CALLS`` always. Afterwards as many again,
-   by a twentieth more each look. While calls wait as well, one call at a time is begun, and before it the loop gets a
-   breath: gRPC hands out one call a turn, so without it those that are to be shed would not even be looked at.
-   ``MOST_RESTING`` wait for that, and what comes meanwhile is shed. Fewer may be in as well when a fifth of the calls
-   are left by their callers after ``GIVEN_UP_SECONDS`` and more, as when the store is what cannot keep up: work for
-   nobody is all that more calls at once would bring.
+   burst, and are more than ``LEAST_CALLS``, some are shed the same way until they do not: at most
+   ``MOST_SHED_A_SECOND``, since telling a caller costs the worker half of what answering ValidateCode costs; five times
+   as many where calls take 2 ms and more. Those beyond that stay in gRPC's own queue, which is bounded (see
+   ``rpc.limits``). A queue that stands, and not one that is long for a moment, tells overload: CoDel's thought
+   (RFC 8289 section 3).
+3. When calls that take much work keep the event loop from turning within ``queue_ms``, look after look, fewer may be
+   in: half as many each look, but ``LEAST_CALLS`` always; so, too, when a fifth of the calls are left by their callers
+   after ``GIVEN_UP_SECONDS`` and more, as when the store cannot keep up. Afterwards as many again, by a twentieth more
+   each look. While such calls wait, one is begun at a time, and before it the loop gets a breath: gRPC hands out one
+   call a turn, so without it those that are to be shed would not even be looked at. ``MOST_RESTING`` wait for that, and
+   what comes meanwhile is shed.
 4. Calls of officers and operators are shed only when ``FIRST_CALLS`` more than ``calls_in_flight`` are in: who would
    freeze what leaks, or stop a program, gets through a flood of validations.
 5. Request bytes that are in memory stay below ``MOST_BYTES``, but for the requests that are being read (see
@@ -54,7 +54,7 @@ _SMOOTHING = 0.2
 _FIRST_RATE = 1000.0
 _FEWER, _MORE = 0.5, 1.05
 _GIVEN_UP_OF = 5
-_HEAVY_SECONDS, _HEAVY_TIMES = 0.002, 5
+_HEAVY_SECONDS, _HEAVY_TIMES, _SHED_SECONDS = 0.002, 5, 0.0002
 _LEAST_LATE_SECONDS = 0.005
 _BREATH_OF_LATE, _LONGEST_BREATH_SECONDS = 0.125, 0.01
 
@@ -163,13 +163,14 @@ class Gate:
         """Return what the process is about; calls that wait are those of the last look."""
         return Load(self._calls, self._streams, self._waiting, self._shed)
 
-    def look(self, seconds: float, waiting: int, late_seconds: float) -> None:
+    def look(self, seconds: float, waiting: int, late_seconds: float, busy_seconds: float) -> None:
         """Decide how many of the next calls are shed, and how many may be in.
 
         Args:
             seconds: Time since the last look.
             waiting: Calls that have come and that nobody has looked at.
             late_seconds: How late the event loop came to this look.
+            busy_seconds: CPU time that the event loop's thread has used since the last look.
         """
         taken, self._taken_before = self.taken - self._taken_before, self.taken
         rate = taken / seconds
@@ -178,32 +179,36 @@ class Gate:
         self._waiting = waiting
         too_many = round(waiting - max(LEAST_CALLS, self._rate * self._queue_seconds))
         patience, self._long_for = self._long_for, self._long_for + seconds if too_many > 0 else 0.0
-        answered = taken - (self._shed - self._shed_before)
-        self._shed_before = self._shed
-        times = _HEAVY_TIMES if answered * _HEAVY_SECONDS < seconds else 1
+        shed, self._shed_before = self._shed - self._shed_before, self._shed
+        answered = taken - shed
+        # By its own CPU time, for a busy machine or a breath make calls slow, not heavy.
+        heavy = busy_seconds - shed * _SHED_SECONDS > answered * _HEAVY_SECONDS
+        times = _HEAVY_TIMES if heavy else 1
         shedding = patience >= PATIENCE_SECONDS and too_many > 0
         self._to_shed = min(round(MOST_SHED_A_SECOND * times * seconds), too_many) if shedding else 0
-        pressed = too_many > 0 and late_seconds >= _LEAST_LATE_SECONDS
+        pressed = heavy and too_many > 0 and late_seconds >= _LEAST_LATE_SECONDS
         self.breath_seconds = min(late_seconds * _BREATH_OF_LATE, _LONGEST_BREATH_SECONDS) if pressed else 0.0
         given_up, self._given_up = self._given_up, 0
-        if late_seconds <= self._queue_seconds and given_up * _GIVEN_UP_OF <= answered:
+        in_time = late_seconds <= self._queue_seconds or not heavy
+        if in_time and given_up * _GIVEN_UP_OF <= answered:
             self._late_for = 0.0
             self._may_be_in = min(self._most_calls, int(self._may_be_in * _MORE) + 1)
             return
         patience, self._late_for = self._late_for, self._late_for + seconds
         if patience >= PATIENCE_SECONDS or given_up:
-            self._may_be_in = max(LEAST_CALLS, int(min(self._may_be_in, self._calls) * _FEWER))
+            fewer = int(min(self._may_be_in, self._calls) * _FEWER)
+            self._may_be_in = min(self._most_calls, max(LEAST_CALLS, fewer))
 
     async def watch(self, backlog: Backlog) -> None:
         """Look for ever at how many calls wait; not while none come."""
         clock = asyncio.get_running_loop().time
-        last, taken = clock(), -1
+        last, taken, used = clock(), -1, time.thread_time()
         while True:
             began = clock()
             await asyncio.sleep(LOOK_SECONDS)
             late = clock() - began - LOOK_SECONDS
             if self.taken == taken and not self._waiting and self._may_be_in == self._most_calls:
-                last = clock()
+                last, used = clock(), time.thread_time()
                 continue
             taken, rested = self.taken, clock()
             await asyncio.sleep(EMPTY_SECONDS)
@@ -212,9 +217,9 @@ class Gate:
             if empty and self._waiting:
                 backlog.found_empty(taken)
             waiting = 0 if empty else backlog.waiting(self.taken)
-            now = clock()
-            self.look(now - last, waiting, late)
-            last = now
+            now, using = clock(), time.thread_time()
+            self.look(now - last, waiting, late, using - used)
+            last, used = now, using
 
     def _refuse(self) -> bool:
         self._to_shed = max(0, self._to_shed - 1)
