@@ -38,6 +38,7 @@ ADDRESS = "127.0.0.1:7443"
 FETCHES = ("go build", "go test", "mvn")
 MISSING = re.compile(
     r"dial tcp|no such host|Could not transfer|Unknown host|i/o timeout|module lookup disabled"  # no network
+    r"|x509:|TLS handshake timeout|connection reset|proxyconnect|50[234] |TLS certificate"  # or not all the way
     r"|requires go >=|invalid go version|unknown directive: tool|not defined: -C"  # Go is too old
 )
 STUBS = "validation_service_pb2_grpc.py"
