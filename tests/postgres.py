@@ -45,6 +45,9 @@ def programs() -> Path:
     return _PROGRAMS[-1]
 
 
+IN_USE = "pre-existing shared memory block"
+
+
 class Cluster:
     """A cluster in a folder of its own; its server is this process's child, so one killed can be started again.
 
@@ -73,18 +76,24 @@ class Cluster:
         """Start the server and wait until it answers."""
         settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         command = [*self._prefix, str(self.bin / "postgres"), "-D", str(self.data), "-k", str(self.folder), *settings]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        self._process = self._begin(command)
         end = time.monotonic() + 60
         while True:
             try:
                 self.execute("SELECT 1")
             except psycopg.OperationalError:
-                assert self._process.poll() is None, self.log.read_text()
+                if self._process.poll() is not None:
+                    # Backends of a server that was killed hold its memory until the kernel has ended each of them.
+                    assert IN_USE in self.log.read_text(), self.log.read_text()
+                    self._process = self._begin(command)
                 assert time.monotonic() < end, self.log.read_text()
                 time.sleep(0.02)
             else:
                 return
+
+    def _begin(self, command: list[str]) -> "subprocess.Popen[bytes]":
+        with self.log.open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
     def kill(self) -> None:
         """Kill the server as a power cut would: every process of it at once."""

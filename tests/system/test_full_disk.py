@@ -104,7 +104,7 @@ async def test_a_reissue_waits_while_the_disk_is_full_and_ends_right_once_there_
         os.truncate(ballast, 0)
         job = await officer.job(job_id)
         assert job.state == RUNNING
-        assert 0 < job.done_count < CARDS - 1
+        assert job.done_count < CARDS - 1
         async with asyncio.timeout(60):
             while (job := await officer.job(job_id)).state != DONE:
                 assert job.state == RUNNING
