@@ -94,6 +94,14 @@ def test_calls_that_wait_too_long_are_shed_but_no_more_than_is_worth_the_trouble
     assert it.load().waiting == 10_000
 
 
+def test_the_queue_is_looked_at_less_often_only_while_it_is_short_and_the_loop_in_time() -> None:
+    it = gate(queue_ms=100)
+    for waiting, late, calm in ((0, 0.0, True), (90, 0.0, True), (110, 0.0, False), (0, 0.2, False), (0, 0.0, True)):
+        pass_through(it, 100)  # 2,000 a second, of which 100 ms are 200
+        it.look(LOOK_SECONDS, waiting, late, IDLE)
+        assert it._calm is calm, (waiting, late)
+
+
 def test_a_burst_is_not_an_overload() -> None:
     it = gate(queue_ms=10)
     for _ in range(10):

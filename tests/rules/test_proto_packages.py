@@ -4,6 +4,7 @@ from pathlib import Path
 
 from google.protobuf.descriptor import FileDescriptor
 
+from vault.contract import options
 from vault.formats.v1 import (
     audit_event_pb2,
     exchanged_code_pb2,
@@ -27,6 +28,11 @@ GO = {"vault.v1": "cardvault.dev/vault/v1;vaultv1", "vault.formats.v1": "cardvau
 def test_every_proto_of_the_folder_is_looked_at() -> None:
     protos = Path(__file__).parents[2] / "protos"
     assert {file.name for file in FILES} == {path.relative_to(protos).as_posix() for path in protos.rglob("*.proto")}
+
+
+def test_the_cases_are_of_the_services_that_are_served() -> None:
+    assert options.SERVICES == SERVICES
+    assert {file.name for file in FILES if file.services_by_name} == {service.file.name for service in SERVICES}
 
 
 def test_every_proto_has_the_packages_of_go_and_java() -> None:
