@@ -98,7 +98,7 @@ class Listener:
 
     def _counted(self, method: str, route: str, answer: Answer) -> Answer:
         self._requests.labels(method, route, answer.status.value).inc()
-        print(f"{method} {route} {answer.status.value}", file=sys.stderr, flush=True)
+        _log(f"{method} {route} {answer.status.value}")
         return answer
 
     async def _metrics(self, _body: bytes) -> Answer:
@@ -158,7 +158,13 @@ class _Server(ThreadingHTTPServer):
         self.answer = answer
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  the names are socketserver's
-        print(f"a connection broke: {type(sys.exception()).__name__}", file=sys.stderr, flush=True)
+        _log(f"a connection broke: {type(sys.exception()).__name__}")
+
+
+def _log(line: str) -> None:
+    """One write, as the lines of two threads would otherwise run into each other."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def problem(status: HTTPStatus, reason: str = "") -> Answer:
