@@ -35,8 +35,12 @@ from vault.rpc.tls import TlsFiles
 
 RpcMethod: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 
-COMMON_QUEUE = "vault.v1.ValidationService"
-"""The service that is called most by far: a flood of it holds up no officer who would freeze a batch."""
+OWN_QUEUES = "vault.v1.ValidationService"
+"""The service that is called most by far: each of its methods waits in a queue of its own in gRPC, so that a flood of
+one holds up neither another nor an officer who would freeze a batch. All other services share one queue.
+
+Not a queue for every method: gRPC's Python server waits for all its queues anew for each call, and 60 of them made a
+call of ValidateCode cost 55 µs more, a tenth."""
 
 
 class _Router(grpc.GenericRpcHandler):
@@ -144,14 +148,14 @@ class Server:
         await self._server.wait_for_termination()
 
     def _add(self, handlers: Mapping[str, RpcMethod]) -> None:
-        """Give every method a queue of its own, but those of one service, which is called most, a common one."""
+        """Give the methods of one service queues of their own, and those of all others a common one."""
         common: dict[str, RpcMethod] = {}
         for path, handler in handlers.items():
             service, _, name = path[1:].partition("/")
-            if service == COMMON_QUEUE:
-                common[path] = handler
-            else:
+            if service == OWN_QUEUES:
                 self._server.add_registered_method_handlers(service, {name: handler})
+            else:
+                common[path] = handler
         self._server.add_generic_rpc_handlers((_Router(common, self._gate),))
 
     async def _say(self, state: int) -> None:
