@@ -50,7 +50,8 @@ class _Reporting:
     def begin(self, client: Any) -> None:
         """Keep values in the folder's files, whatever the library chose when somebody imported it."""
         self.client, self.kind_before = client, client.values.ValueClass
-        client.values.ValueClass = client.values.MultiProcessValue()
+        process = os.getpid()  # asked for once, not for each value: no process of the vault forks after ``start``
+        client.values.ValueClass = client.values.MultiProcessValue(lambda: process)
 
     def metric(self, metric: Metric) -> Any:
         """Return prometheus_client's object of a metric; a gauge is there only where somebody sets it."""

@@ -1,7 +1,7 @@
 """What is served beside the vault's own services: health and reflection, outside of the gate.
 
-1. A health check is never shed, so a vault under load is not taken for a dead one and restarted. Its calls wait in a
-   queue of their own, which is served in turn with that of the others.
+1. A health check is never shed, so a vault under load is not taken for a dead one and restarted. Checks wait in a
+   queue of their own, which is served in turn with the others.
 2. Streams (Watch, reflection) are at most ``MOST_STREAMS`` in one process; those beyond are shed with UNAVAILABLE.
 """
 
@@ -35,9 +35,12 @@ class Aside:
         """Take nothing: every service is registered by its methods as well."""
 
     def add_registered_method_handlers(self, service: str, method_handlers: Mapping[str, RpcMethod]) -> None:
-        """Take a service's methods."""
+        """Take a service's methods: those that answer once get a queue of their own, streams share the common one."""
         bounded = {name: self._bounded(method) for name, method in method_handlers.items()}
-        self._server.add_registered_method_handlers(service, bounded)
+        own = {name: method for name, method in bounded.items() if not method.response_streaming}
+        self._server.add_registered_method_handlers(service, own)
+        common = {name: method for name, method in bounded.items() if name not in own}
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, common),))
 
     def _bounded(self, method: Any) -> RpcMethod:
         codecs = (method.request_deserializer, method.response_serializer)

@@ -10,8 +10,8 @@
    RESOURCE_EXHAUSTED and no details.
 5. Of calls that nobody has looked at, ``waiting_calls`` wait. Of those that come when three quarters as many wait, some
    are reset, and beyond it each, which costs a tenth of an answer. Their callers see CANCELLED; nothing was begun.
-   That holds for each method of ValidationService, each of health and reflection, and for all other methods together:
-   each of these waits in a queue of its own (see ``rpc.server``).
+   That holds for each method of ValidationService, for health checks, and for all other methods together: each of
+   these waits in a queue of its own (see ``rpc.server``).
 
 Not bounded here: how often a caller connects. A TLS handshake costs milliseconds; put a limit in front.
 """
