@@ -6,7 +6,14 @@ from collections.abc import Sequence
 import pytest
 
 from vault.service.answering import coalesce
-from vault.service.answering.coalesce import BUSY_QUESTIONS, BUSY_SECONDS, GROUPS, MAX_GROUP, Coalescer
+from vault.service.answering.coalesce import (
+    BUSY_QUESTIONS,
+    BUSY_SECONDS,
+    GROUPS,
+    MAX_GROUP,
+    MOST_GROUPS,
+    Coalescer,
+)
 
 
 class Answering:
@@ -90,3 +97,33 @@ async def test_groups_are_bounded_in_size_and_number(answering: Answering) -> No
     assert await asyncio.gather(*map(coalescer.ask, numbers)) == [10 * number for number in numbers]
     assert max(map(len, answering.groups)) == MAX_GROUP
     assert answering.most_at_once <= GROUPS
+
+
+async def test_more_groups_are_under_way_while_one_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = asyncio.Event()
+    begun: list[list[int]] = []
+
+    async def answer(questions: Sequence[int]) -> list[int | Exception]:
+        begun.append(list(questions))
+        await free.wait()
+        return list(questions)
+
+    async def ask(number: int) -> None:
+        asked.append(asyncio.create_task(coalescer.ask(number)))
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    coalescer: Coalescer[int, int] = Coalescer(answer)
+    asked: list[asyncio.Task[int]] = []
+    monkeypatch.setattr(coalesce, "LATE_SECONDS", 3600.0)
+    for number in range(GROUPS + 2):
+        await ask(number)
+    assert begun == [[number] for number in range(GROUPS)]
+    monkeypatch.setattr(coalesce, "LATE_SECONDS", -1.0)
+    for number in range(GROUPS + 2, MOST_GROUPS + 20):
+        await ask(number)
+    assert begun[GROUPS] == [GROUPS, GROUPS + 1, GROUPS + 2], "who waited goes with the first that comes late"
+    assert len(begun) == MOST_GROUPS
+    free.set()
+    assert sorted(await asyncio.gather(*asked)) == list(range(MOST_GROUPS + 20))
+    assert coalescer._begun == {}
