@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
 
@@ -193,6 +194,29 @@ def test_a_dry_run_changes_nothing(vault: Commanded, leak: Leak, tmp_path: Path)
     ):
         assert vault.ask("officer", *arguments)["applied"] is False, arguments
     assert _state(vault) == before
+
+
+def test_a_reissue_of_cards_from_a_file_tells_those_that_are_not_there_before_it_begins(
+    vault: Commanded, leak: Leak, tmp_path: Path
+) -> None:
+    strangers = [str(UUID(int=number)) for number in range(1, 31)]
+    cards = tmp_path / "cards"
+    cards.write_text("\n".join([*strangers, *leak.serials[:2]]))
+    given = ("rotate", "reissue", "netcash", "--cards-from", str(cards))
+    told = vault.ask("officer", *given)
+    assert (told["cards_given"], told["cards_known"], told["applied"]) == (32, 2, False)
+    assert [each["position"] for each in told["not_known"]] == [*range(1, 31)]
+    shown = vault.run("officer", *given)
+    assert "2 of 32 cards of the file are in the program" in shown.stdout
+    assert "10 more; --json lists them all" in shown.stdout
+    waits = vault.run("officer", *given, "--apply", "--yes", "--json")
+    assert waits.returncode == 3, waits.stderr
+    job = json.loads(waits.stdout)["job"]
+    assert (job["state"], job["total_count"]) == ("STATE_PAUSED", "2")
+    vault.ask("officer", "rotate", "cancel", "netcash", job["job_id"], "--apply", "--yes")
+    cards.write_text("\n".join(strangers))
+    nobody = vault.run("officer", *given)
+    assert (nobody.returncode, "no card of the file is in the program" in nobody.stderr) == (2, True)
 
 
 def _state(vault: Commanded) -> Any:

@@ -13,6 +13,7 @@ from vault.model.states import (
     CardState,
     Detail,
     IncidentScope,
+    JobKind,
     JobState,
     Role,
     Unsold,
@@ -24,7 +25,7 @@ from vault.service import rules
 from vault.service.exchanging.exchange import Exchanges
 from vault.service.issuing.delivery import Delivery
 from vault.service.issuing.issue import CardPlan
-from vault.service.rotation.joborder import CardsWanted, ReissueOrder
+from vault.service.rotation.joborder import CardsWanted, ReissueOrder, RotationOrder
 from vault.service.rotation.rotation import CardCount
 from vault.service.select import Selector
 from vault.v1.resources_pb2 import PresentedCode
@@ -227,13 +228,43 @@ async def test_chosen_cards_are_added_in_parts_by_id_and_by_serial(shop: Worksho
     assert await check_invariants(shop) == 10
 
 
-async def test_a_card_chosen_that_is_not_there_is_named(shop: Workshop) -> None:
+async def test_cards_chosen_that_are_not_there_are_told_and_left_out(shop: Workshop) -> None:
     await shop.program()
-    (code,) = (await shop.issue()).codes
+    codes = (await shop.issue(3, plan=SOLD)).codes
+    named = [
+        Selector(bytes(16)),
+        Selector(codes[1].card_id),
+        Selector(codes[1].card_id),
+        Selector(serial="A000000000000"),
+    ]
+    order = ReissueOrder(cards=named)
+    outcomes = ["NOT_FOUND", "DONE", "REPEATED", "NOT_FOUND"]
+    looked = await count(shop, order)
+    assert [change.outcome.name for change in looked.changes] == outcomes
+    assert looked.counts == [CardCount(CardState.ACTIVE, Usage.UNUSED, 1)]
+    call, wanted = shop.call("Create", request_id=uuid4()), RotationOrder(JobKind.REISSUE, "netcash", order)
+    created = await shop.rotation.create(call, wanted, validate_only=False)
+    assert [change.outcome.name for change in created.changes] == outcomes
+    assert created.job.row.total_count == 1
+    again = await shop.rotation.create(call, wanted, validate_only=False)
+    assert (again.job.row.job_id, again.changes, again.counts) == (
+        created.job.row.job_id,
+        created.changes,
+        created.counts,
+    )
+    await shop.work_all()
+    assert [_generations(shop)[code.card_id] for code in codes] == [1, 2, 1]
+    assert await check_invariants(shop) == 3
+
+
+async def test_a_job_none_of_whose_cards_is_there_is_refused_unless_more_may_come(shop: Workshop) -> None:
+    await shop.program()
     with pytest.raises(NotFound) as refused:
-        await create(shop, ReissueOrder(cards=[Selector(code.card_id), Selector(bytes(16))]))
-    assert refused.value.field == "reissue.cards.cards[1]"
+        await create(shop, ReissueOrder(cards=[Selector(bytes(16))]))
+    assert refused.value.field == "reissue.cards"
     assert not shop.database.rows("job")
+    created = await create(shop, ReissueOrder(cards=[Selector(bytes(16))], await_start=True))
+    assert created.job.row.total_count == 0
 
 
 async def test_an_incidents_chosen_cards_are_reissued(shop: Workshop) -> None:

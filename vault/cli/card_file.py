@@ -109,20 +109,29 @@ async def send_cards(
     except asyncio.CancelledError:
         print(f"{len(changes):,} of {len(cards):,} cards were sent; to go on: {go_on}", file=sys.stderr)
         raise
+    return sent_cards(changes)
+
+
+def sent_cards(changes: Sequence[CardChange]) -> Sent:
+    """Sum up the items of a file's cards, in their order."""
     refused = [
         (position, word(ChangeOutcome, change.outcome))
         for position, change in enumerate(changes, 1)
         if change.outcome not in ADDED
     ]
-    return Sent(len(cards), len(cards) - len(refused), refused)
+    return Sent(len(changes), len(changes) - len(refused), refused)
 
 
 def show_sent(output: Output, sent: Sent) -> None:
     """Show people what became of the cards; nothing where JSON is asked for."""
-    if output.as_json:
-        return
-    print(f"{sent.added:,} of {sent.total:,} cards are chosen")
-    if sent.refused:
+    if not output.as_json:
+        print(f"{sent.added:,} of {sent.total:,} cards are chosen")
+        show_refused(output, sent)
+
+
+def show_refused(output: Output, sent: Sent) -> None:
+    """Show people the cards that are not chosen, or cannot be; nothing where JSON is asked for."""
+    if sent.refused and not output.as_json:
         table(["card of the file", "why not"], [[str(place), outcome] for place, outcome in sent.refused[:MOST_SHOWN]])
         if len(sent.refused) > MOST_SHOWN:
             print(f"… and {len(sent.refused) - MOST_SHOWN:,} more; --json lists them all")

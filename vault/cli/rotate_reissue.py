@@ -5,14 +5,22 @@ paused, and whether it starts without them is decided by ``rotate resume``.
 """
 
 import argparse
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
 from vault.cli.applying import add_applying, command, finish, go_ahead, say, would
-from vault.cli.card_file import Portion, Sent, add_cards_from, read_cards, send_cards, show_sent
+from vault.cli.card_file import (
+    Portion,
+    Sent,
+    add_cards_from,
+    read_cards,
+    send_cards,
+    sent_cards,
+    show_refused,
+    show_sent,
+)
 from vault.cli.card_listing import USAGES, usage_number
 from vault.cli.connection import Actions
 from vault.cli.counting import added, plain_counts, show_counts
@@ -23,7 +31,6 @@ from vault.cli.rotate_jobs import add_detach, add_job, follow, get_job
 from vault.cli.selection import portions
 from vault.cli.timing import parse_instant
 from vault.client.channel import VaultClient
-from vault.errors import NotFound
 from vault.v1.resources_pb2 import Card, CardChange, CardCount, CardList, CardSelector, RotationJob
 from vault.v1.rotation_service_pb2 import (
     AddToRotationJobRequest,
@@ -36,10 +43,6 @@ from vault.v1.rotation_service_pb2 import (
 
 STATES = ("inactive", "active", "suspended")
 UNSOLD = ("reissue", "withdraw", "leave")
-UNKNOWN_CARD = re.compile(r"reissue\.cards\.cards\[(\d+)\]")
-MOST_UNKNOWN = 20
-"""Cards of a file that may be missing; the vault names one at a time."""
-
 PATIENCE_SECONDS = 300.0
 """Deadline of calls that count cards or rows of whole tables."""
 
@@ -101,16 +104,19 @@ async def _reissue(client: VaultClient, parsed: argparse.Namespace, output: Outp
 async def _reissue_chosen(
     client: VaultClient, parsed: argparse.Namespace, output: Output, cards: Sequence[CardSelector]
 ) -> int:
-    known, counts = await _look_up(client, parsed, cards)
+    found, counts = await _look_up(client, parsed, cards)
 
     async def preview() -> Mapping[str, Any]:
-        say(output, f"{len(known):,} of {len(cards):,} cards of the file are in the program")
-        return {"cards_given": len(cards), "cards_known": len(known), **_show_meant(output, counts)}
+        say(output, f"{found.added:,} of {found.total:,} cards of the file are in the program")
+        show_refused(output, found)
+        told = {"cards_given": found.total, "cards_known": found.added, "not_known": found.plain()["not_added"]}
+        return {**told, **_show_meant(output, counts)}
 
     if not await go_ahead(parsed, output, parsed.program, preview):
         return EXIT_DONE
-    job = (await _create(client, parsed, next(portions(known)))).job
-    sent = await _send(client, output, job, cards)
+    created = await _create(client, parsed, next(portions(cards)))
+    job = created.job
+    sent = await _send(client, output, job, cards, created.changes)
     if sent.status:
         return _leave_paused(output, job, sent)
     request = ResumeRotationJobRequest(program=parsed.program, job_id=job.job_id)
@@ -126,35 +132,23 @@ def _show_meant(output: Output, counts: Sequence[CardCount]) -> dict[str, Any]:
 
 async def _look_up(
     client: VaultClient, parsed: argparse.Namespace, cards: Sequence[CardSelector]
-) -> tuple[list[CardSelector], list[CardCount]]:
-    """Answer those cards that are in the program, and the counts of those that are meant.
+) -> tuple[Sent, list[CardCount]]:
+    """Answer which cards are in the program, and the counts of those that are meant.
 
     Raises:
-        UsageProblem: None is, or too many are not.
+        UsageProblem: None is.
     """
-    known: list[CardSelector] = []
     counts: list[Sequence[CardCount]] = []
-    unknown = 0
+    changes: list[CardChange] = []
     for portion in portions(cards):
-        rest = list(portion)
-        while rest:
-            try:
-                counts.append((await _create(client, parsed, rest, validate_only=True)).counts)
-                break
-            except NotFound as error:
-                named = UNKNOWN_CARD.fullmatch(error.field or "")
-                if named is None:
-                    raise
-                del rest[int(named[1])]
-                unknown += 1
-                if unknown > MOST_UNKNOWN:
-                    message = f"more than {MOST_UNKNOWN} cards of the file are not in the program"
-                    raise UsageProblem(message) from None
-        known += rest
-    if not known:
+        looked = await _create(client, parsed, portion, validate_only=True)
+        counts.append(looked.counts)
+        changes += looked.changes
+    found = sent_cards(changes)
+    if not found.added:
         message = "no card of the file is in the program"
         raise UsageProblem(message)
-    return known, added(counts)
+    return found, added(counts)
 
 
 async def _create(
@@ -191,15 +185,21 @@ def _work(parsed: argparse.Namespace, cards: Sequence[CardSelector]) -> Reissue:
     return work
 
 
-async def _send(client: VaultClient, output: Output, job: RotationJob, cards: Sequence[CardSelector]) -> Sent:
-    """Send every card: the first part again too, whose outcomes creating the job does not tell."""
+async def _send(
+    client: VaultClient,
+    output: Output,
+    job: RotationJob,
+    cards: Sequence[CardSelector],
+    already: Sequence[CardChange] = (),
+) -> Sent:
+    """Send every card but the first ones, whose outcomes creating the job has told already."""
 
     async def send(portion: Portion) -> Sequence[CardChange]:
         request = AddToRotationJobRequest(program=job.program, job_id=job.job_id, cards=portion)
         return (await client.call(client.rotation.AddToRotationJob, request)).changes
 
     go_on = (job_command("add", job, "--cards-from", "FILE", "--apply"), job_command("resume", job, "--apply"))
-    return await send_cards(output, cards, send, ", then ".join(go_on))
+    return await send_cards(output, cards, send, ", then ".join(go_on), already)
 
 
 def _leave_paused(output: Output, job: RotationJob, sent: Sent) -> int:

@@ -41,7 +41,8 @@ class RotationServicer:
         order = rotation_wire.order(request)
         created = await self._rotation.create(call, order, validate_only=request.validate_only)
         counts = incident_wire.counts(((count.state, count.usage), count.cards) for count in created.counts)
-        return pb.CreateRotationJobResponse(job=rotation_wire.job(created.job), counts=counts)
+        changes = wire.changes(created.changes)
+        return pb.CreateRotationJobResponse(job=rotation_wire.job(created.job), counts=counts, changes=changes)
 
     async def AddToRotationJob(self, call: Call, request: pb.AddToRotationJobRequest) -> pb.AddToRotationJobResponse:
         """Add cards to a re-issue that awaits its start."""

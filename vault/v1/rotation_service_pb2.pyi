@@ -254,6 +254,7 @@ class CreateRotationJobResponse(_message.Message):
 
     JOB_FIELD_NUMBER: _builtins.int
     COUNTS_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def job(self) -> _resources_pb2.RotationJob:
         """The job; when only validated, as it would be, without an id."""
@@ -262,15 +263,22 @@ class CreateRotationJobResponse(_message.Message):
     def counts(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.CardCount]:
         """For a re-issue: the cards that it would or will go through, by state and usage."""
 
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.CardChange]:
+        """For a re-issue of cards that the request names: one item for each, in the request's order. A card that cannot be found is
+        told here and left out; if all are, the call is refused, unless the job awaits its start.
+        """
+
     def __init__(
         self,
         *,
         job: _resources_pb2.RotationJob | None = ...,
         counts: _abc.Iterable[_resources_pb2.CardCount] | None = ...,
+        changes: _abc.Iterable[_resources_pb2.CardChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "job", b"job"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "counts", b"counts", "job", b"job"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

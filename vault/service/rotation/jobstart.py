@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from vault.errors import FailedPrecondition, IntegrityFailure, InvalidInput, NotFound
+from vault.errors import FailedPrecondition, InvalidInput, NotFound
 from vault.formats.v1.job_record_pb2 import JobSpec
 from vault.model.incident_rows import IncidentRow
 from vault.model.rows import CardRow, JobRow
 from vault.model.shape import SHAPES
-from vault.model.states import ChangeOutcome, JobKind, JobState
+from vault.model.states import JobKind, JobState
 from vault.service.incidents.added import found_cards
 from vault.service.incidents.timeline import open_incident_of
 from vault.service.issuing.batches import batch_of
@@ -67,17 +67,17 @@ def check(scope: Scope, order: RotationOrder, spec: JobSpec) -> IncidentRow | No
     return open_incident_of(scope, order.program, order.reissue.incident_id) if spec.source == INCIDENT else None
 
 
-def choose_first(scope: Scope, program: str, order: ReissueOrder) -> list[CardRow]:
-    """Return the cards that an order names.
+def choose_first(scope: Scope, program: str, order: ReissueOrder) -> list[Selected]:
+    """Look for the cards that an order names; each has its own outcome.
 
     Raises:
-        NotFound: One is not there.
-        IntegrityFailure: A row on the way is not what the vault wrote.
+        NotFound: None is there, and none can be added any more.
     """
     found = select(scope, program, order.cards or ())
-    for place, each in enumerate(found):
-        _check_found(each, f"reissue.cards.cards[{place}]")
-    return found_cards(found)
+    if not (found_cards(found) or order.await_start):
+        message = "none of the cards is in the program"
+        raise NotFound(message, reason="CARD_NOT_FOUND", field="reissue.cards")
+    return found
 
 
 def count_cards(choice: Choice, cards: list[CardRow]) -> dict[tuple[int, int], int]:
@@ -118,13 +118,6 @@ def _collide(job: JobRow, spec: JobSpec, other: JobRow) -> bool:
         ours, others = set(spec.batch_ids), set(theirs.batch_ids)
         return not ours or not others or bool(ours & others)
     return job.subject == other.subject
-
-
-def _check_found(each: Selected, field: str) -> None:
-    if each.outcome == ChangeOutcome.INTEGRITY:
-        raise IntegrityFailure("the card's row failed its integrity check", reason="ROW_TAG", field=field)
-    if each.card is None:
-        raise NotFound("there is no such card in the program", reason="CARD_NOT_FOUND", field=field)
 
 
 def _survey_rows(scope: Scope, order: RotationOrder, spec: JobSpec) -> Survey:

@@ -12,16 +12,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
-from vault.audit.event import Item
+from vault.audit.event import Event, Item
 from vault.errors import FailedPrecondition
 from vault.formats.v1.job_record_pb2 import JobProgress, JobSpec
 from vault.formats.v1.request_result_pb2 import RequestResult
-from vault.model.rows import JobRow
+from vault.model.rows import CardRow, JobRow
 from vault.model.shape import SHAPES
 from vault.model.states import JobKind, JobState
 from vault.policy.call import Call
+from vault.service.change import Change
 from vault.service.incidents.added import changes_of, found_cards, keep_changes, kept_changes
 from vault.service.incidents.selection import MOST_CARDS, Added, choose
 from vault.service.incidents.timeline import act
@@ -55,10 +57,14 @@ class CardCount(NamedTuple):
 
 
 class Created(NamedTuple):
-    """A job as created, or as it would be (its id empty), and of a re-issue the cards that are meant."""
+    """A job as created, or as it would be (its id empty), and of a re-issue the cards that are meant.
+
+    ``changes`` says of each card that the order names whether it was chosen.
+    """
 
     job: JobView
     counts: Sequence[CardCount] = ()
+    changes: Sequence[Change] = ()
 
 
 class Rotation:
@@ -73,7 +79,7 @@ class Rotation:
 
         Raises:
             InvalidInput: The order makes no sense.
-            NotFound: There is no such program, batch, card, incident or recipient.
+            NotFound: There is no such program, batch, incident or recipient, or none of the cards named.
             FailedPrecondition: The program is closed to a re-issue, the incident is closed, or a job that does the
                 same has not ended (JOB_RUNNING).
             IntegrityFailure: A row is not what the vault wrote.
@@ -225,9 +231,11 @@ class Rotation:
         incident = check(scope, order, spec)
         job_id = card_ids(1, self._random)[0]
         total, counts = found
-        cards = []
+        cards: list[CardRow] = []
+        changes: list[Change] = []
         if order.reissue is not None and spec.source == CHOSEN:
-            cards = choose_first(scope, order.program, order.reissue)
+            chosen = choose_first(scope, order.program, order.reissue)
+            cards, changes = found_cards(chosen), changes_of(chosen, ())
             total, counts = len(cards), count_cards(Choice.of(order.program, spec), cards)
         waits = order.reissue is not None and order.reissue.await_start
         row = JobRow(
@@ -254,7 +262,7 @@ class Rotation:
         counted = [CardCount(*pair, count) for pair, count in sorted(counts.items())]
         if validate_only:
             event = event_of(call, program=order.program, reason="VALIDATE_ONLY")
-            return Recorded(Created(view_of(scope, row._replace(job_id=b"")), counted), event)
+            return Recorded(Created(view_of(scope, row._replace(job_id=b"")), counted, changes), event)
         # Of two creations at the same time, one sees the other's job: both write the catalogue number.
         self._recorder.catalogue.bump(scope.tx)
         row = scope.snapshot.tagger.tagged(SHAPES["job"], row)
@@ -262,7 +270,8 @@ class Rotation:
         choose(scope, job_id, cards)
         if incident is not None:
             act(scope, call, incident, count=total, note=order.note)
-        return Recorded(Created(view_of(scope, row), counted), job_event(call, row)._replace(note=order.note))
+        created = Created(view_of(scope, row), counted, changes)
+        return Recorded(created, _created(call, created)._replace(note=order.note))
 
     def _watched(self, call: Call, row: JobRow, tx: Transaction) -> JobView:
         scope = self._recorder.scope(tx)
@@ -270,19 +279,27 @@ class Rotation:
         return view_of(scope, job_of(scope, row.program, row.job_id))
 
 
+def _created(call: Call, created: Created) -> Event:
+    """Return the event of a creation."""
+    items = [Item(change.card_id, change.outcome.name) for change in created.changes]
+    return job_event(call, created.job.row)._replace(items=items)
+
+
 def _created_again(call: Call, program: str) -> Replay[Created]:
-    """Return how a creation is answered again: with the job as it is now, and what was counted then."""
+    """Return how a creation is answered again: with the job as it is now, and what was chosen and counted then."""
 
     def keep(created: Created) -> RequestResult:
-        kept = RequestResult(subject=created.job.row.job_id)
-        for state, usage, cards in created.counts:
-            kept.items.add(state=state, outcome=usage, revision=cards)
+        kept = keep_changes(created.changes, 0)
+        kept.subject = created.job.row.job_id
+        kept.numbers.extend(chain.from_iterable(created.counts))  # three for each count
         return kept
 
     def restore(scope: Scope, kept: RequestResult) -> Recorded[Created]:
         row = job_of(scope, program, kept.subject)
-        counts = [CardCount(item.state, item.outcome, item.revision) for item in kept.items]
-        return Recorded(Created(view_of(scope, row), counts), job_event(call, row))
+        numbers = iter(kept.numbers)
+        counts = list(map(CardCount, numbers, numbers, numbers))
+        created = Created(view_of(scope, row), counts, kept_changes(kept))
+        return Recorded(created, _created(call, created))
 
     return Replay(keep, restore)
 
