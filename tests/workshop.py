@@ -97,7 +97,8 @@ class Package(NamedTuple):
 class Workshop:
     """The services of one vault, and short ways to use them."""
 
-    def __init__(self, parts: Parts, clock: Clock, database: Database) -> None:
+    def __init__(self, parts: Parts, clock: Clock, database: Database, *, ahead: bool = False) -> None:
+        self.ahead = ahead
         self.parts = parts
         self.database = database
         self.clock = clock
@@ -183,7 +184,7 @@ class Workshop:
 
     def runner(self) -> Runner:
         """Make a lane of work."""
-        return Runner(self.recorder, kinds(self.parts), self.parts.random)
+        return Runner(self.recorder, kinds(self.parts, ahead=self.ahead), self.parts.random)
 
     async def work(self, done: Callable[[], bool]) -> None:
         """Run jobs until the database is as wanted."""
@@ -268,10 +269,12 @@ async def workshop(
     random: Callable[[int], bytes] = os.urandom,
     wrap: Callable[[Store], Store] = lambda store: store,
     address: Address | None = None,
+    ahead: bool = False,
 ) -> AsyncIterator[Workshop]:
     """Open a vault in a folder, making it first if it is not there; ``wrap`` may put something around its store.
 
-    With an ``address`` its records live in that PostgreSQL database, which is migrated.
+    With an ``address`` its records live in that PostgreSQL database, which is migrated, and its jobs make their next
+    rows ahead, as they do there; elsewhere they do so if ``ahead``.
     """
     root = folder / "root.key"
     if not root.exists():
@@ -282,6 +285,7 @@ async def workshop(
     try:
         keys = KeyMaker(custody, os.urandom)
         await store.transact(lambda tx: initialise(tx, keys, random=os.urandom, now_ms=clock.now_ms))
-        yield Workshop(parts_over(wrap(store), custody, clock, random=random, bound=bound), clock, database)
+        parts = parts_over(wrap(store), custody, clock, random=random, bound=bound)
+        yield Workshop(parts, clock, database, ahead=ahead or address is not None)
     finally:
         await store.close()

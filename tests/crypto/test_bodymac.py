@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.vectors import load
-from vault.crypto.bodymac import body_mac
+from vault.crypto.bodymac import body_mac, body_macs
 from vault.secret import Secret
 
 KEY = Secret(bytes(range(32)))
@@ -31,3 +31,9 @@ def test_key_method_and_body_matter() -> None:
     }
     assert len(seen) == 5
     assert {len(mac) for mac in seen} == {32}
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 20])
+def test_macs_of_many_requests_are_those_of_each(count: int) -> None:
+    requests = [("vault.v1.A/B" + "C" * (place % 2), bytes([place]) * place * 40) for place in range(count)]
+    assert body_macs(KEY, requests) == [body_mac(KEY, method, body) for method, body in requests]

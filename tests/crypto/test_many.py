@@ -84,3 +84,12 @@ def test_columns_that_are_younger_than_a_rows_tag_must_be_empty() -> None:
     tagger.verify_many(JOB, [older, tagger.tagged(JOB, row)])
     with pytest.raises(IntegrityFailure):
         tagger.verify_many(JOB, [older._replace(spec=b"spec")])
+
+
+def test_tags_cut_at_another_place_are_refused() -> None:
+    tagger = Tagger(KEYS, 1)
+    rows = _rows(6, tagger)
+    joined = rows[2].tag + rows[3].tag
+    rows[2:4] = [rows[2]._replace(tag=joined[:16]), rows[3]._replace(tag=joined[16:])]
+    with pytest.raises(IntegrityFailure):
+        tagger.verify_many(SHAPE, rows)

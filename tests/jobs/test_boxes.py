@@ -1,6 +1,7 @@
 """How large chunks become: they fit their box by what the work in them takes, whatever the disk takes."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -63,11 +64,17 @@ class _SlowDisk(FaultyStore):
         return result
 
 
-async def _sizes(shop: Workshop, seconds: _Seconds, box_seconds: float, least_box_seconds: float = 0.0) -> list[int]:
+async def _sizes(
+    shop: Workshop,
+    seconds: _Seconds,
+    box_seconds: float,
+    least_box_seconds: float = 0.0,
+    crowded: Callable[[], bool] = bool,
+) -> list[int]:
     await shop.program()
     await shop.batch(CARDS)
     paced = {kind: _Paced(worker, seconds, box_seconds) for kind, worker in kinds(shop.parts).items()}
-    runner = Runner(shop.recorder, paced, shop.parts.random, seconds, least_box_seconds)
+    runner = Runner(shop.recorder, paced, shop.parts.random, seconds, least_box_seconds, crowded)
     stop = asyncio.Event()
     lane = asyncio.create_task(runner.run(stop))
     async with asyncio.timeout(30):
@@ -92,3 +99,10 @@ async def test_a_slow_disk_does_not_make_chunks_small(tmp_path: Path) -> None:
 
 async def test_where_nobody_waits_for_writers_boxes_are_larger(shop: Workshop) -> None:
     assert max(await _sizes(shop, _Seconds(), 0.2, 0.4)) == 400
+
+
+async def test_boxes_are_larger_only_until_somebody_waits(shop: Workshop) -> None:
+    chunks = itertools.count()
+    sizes = await _sizes(shop, _Seconds(), 0.1, 0.4, lambda: next(chunks) > 4)
+    assert max(sizes) > 200
+    assert max(sizes[6:]) == 100

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from tests.service.desk import Desk
-from tests.service.sealing import LEDGER, WISH, Edge, Shop, receipt_claims
+from tests.service.sealing import LEDGER, REDEEM, WISH, Edge, Shop, receipt_claims
 from tests.workshop import Workshop
 from vault.codes.checkdigit import check_digit
 from vault.codes.format import CodeFormat
@@ -264,6 +264,23 @@ async def test_a_row_that_was_edited_answers_nothing_and_harms_nobody_else(shop:
     again = teller.ask(sealed, call=call if table == "request" else None)
     failure, told = await asyncio.gather(again, teller.ask(other), return_exceptions=True)
     assert isinstance(failure, IntegrityFailure)
-    assert failure.reason == "ROW_TAG"
+    assert (failure.reason, failure.field) == ("ROW_TAG", "code.sealed" if table == "submission" else "")
     assert isinstance(told, Told)
     assert told.judgements[0].detail is GOOD
+
+
+async def test_the_submission_whose_row_was_edited_is_named(shop: Workshop) -> None:
+    codes = await _sold(shop, 3)
+    teller, edge = Shop(shop), Edge(shop)
+    sealed = [await edge.seal(code) for code in codes]
+    await teller.ask(sealed[1])
+    (row,) = shop.database.rows("submission")
+    shop.database.put("submission", row["rowid"], created_ms=row["created_ms"] + 1)
+    with pytest.raises(IntegrityFailure) as failure:
+        await teller.ask(*sealed, several=True)
+    assert failure.value.field == "codes[1].sealed"
+    await shop.program("voucher", single_use=True)
+    same = await edge.seal(codes[1], program="voucher", purpose=REDEEM, nonce=row["nonce"])
+    with pytest.raises(IntegrityFailure) as failure:
+        await shop.redemptions.redeem(teller.call("RedeemCode"), "voucher", same)
+    assert failure.value.field == "code.sealed"

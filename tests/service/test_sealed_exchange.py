@@ -6,12 +6,13 @@ from uuid import uuid4
 import pytest
 
 from tests.service.exchanging import DAY, SECRET, Leaked, leaked
+from tests.service.refusals import compromise
 from tests.service.sealing import EXCHANGE, Edge, Shop
 from tests.workshop import Workshop
 from vault.client.exchange import open_exchanged_code
 from vault.crypto.sealedbox import draw_key, public_half
-from vault.errors import FailedPrecondition, InvalidInput
-from vault.model.states import Detail, HoldKind, KeyPurpose, Proof
+from vault.errors import FailedPrecondition, IntegrityFailure, InvalidInput
+from vault.model.states import Detail, HoldKind, KeyPurpose, KeyState, Proof
 from vault.policy.call import Call
 from vault.secret import Secret
 from vault.service.answering.submissions import AGE_MS, Presented, Sealed
@@ -112,12 +113,43 @@ async def test_a_code_in_clear_is_not_exchanged_where_sealing_is_required(shop: 
     assert (await holder.claim(await holder.seal())).done
 
 
-async def test_a_retry_whose_sealing_key_is_gone_gets_nothing(shop: Workshop) -> None:
+async def _lose_key(shop: Workshop, state: KeyState) -> None:
+    """Have the first sealing key compromised or destroyed."""
+    if state == KeyState.COMPROMISED:
+        await compromise(shop)
+        return
+    await shop.key_versions.create(shop.call(), KeyPurpose.SEALING, "")
+    await shop.destruction.destroy(shop.call(), KeyPurpose.SEALING, "", 1, validate_only=False)
+
+
+@pytest.mark.parametrize("state", [KeyState.COMPROMISED, KeyState.DESTROYED])
+async def test_a_retry_whose_sealing_key_is_gone_gets_the_same_code_to_the_same_key(
+    shop: Workshop, state: KeyState
+) -> None:
     _, _, (card,) = await leaked(shop)
     holder = Holder(shop, card)
     sealed = await holder.seal()
     assert (await holder.claim(sealed)).done
-    await shop.key_versions.create(shop.call(), KeyPurpose.SEALING, "")
-    await shop.destruction.destroy(shop.call(), KeyPurpose.SEALING, "", 1, validate_only=False)
+    await _lose_key(shop, state)
     shop.clock.advance(DAY / 2)
+    again = await holder.claim(sealed)
+    opened = open_exchanged_code(holder.private_key, again.sealed_code)
+    assert (opened.code.encode(), opened.serial) == (card.code, card.serial)
+    retried = (await shop.all_events())[-1]
+    assert (retried.reason, retried.delivered) == ("RETRIED", True)
+    fresh = await holder.claim(sealed, call=Shop(shop).call("ExchangeCode"))
+    assert fresh == Exchanged(Detail.SUBMISSION)
+
+
+async def test_a_retry_whose_sealing_key_and_exchange_are_gone_gets_nothing(shop: Workshop) -> None:
+    _, _, (card,) = await leaked(shop)
+    holder = Holder(shop, card)
+    sealed = await holder.seal()
+    assert (await holder.claim(sealed)).done
+    await _lose_key(shop, KeyState.DESTROYED)
+    (row,) = shop.database.rows("exchange")
+    shop.database.put("exchange", row["rowid"], public_key=public_half(draw_key()))
+    with pytest.raises(IntegrityFailure):
+        await holder.claim(sealed)
+    shop.database.delete("exchange", row["rowid"])
     assert await holder.claim(sealed) == Exchanged(Detail.SUBMISSION)

@@ -1,11 +1,15 @@
 """Whose turn it is, as the kernel shows it."""
 
+import fcntl
+import math
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 from vault.stores.sqlite.turn import Turn, is_held_by_another
 
@@ -39,3 +43,38 @@ def test_a_turn_is_anothers_only_while_another_process_has_it(tmp_path: Path) ->
         assert not is_held_by_another(tmp_path / "other.db")
     assert not is_held_by_another(database)
     turn.close()
+
+
+def test_who_lets_go_learns_whether_somebody_stands_behind(tmp_path: Path) -> None:
+    database = tmp_path / "vault.db"
+    turn, other = Turn(database), Turn(database)
+
+    def wait() -> None:
+        with other:
+            pass
+
+    with turn:
+        pass
+    assert turn.followed_at == -math.inf
+    before = time.monotonic()
+    with turn:
+        behind = Thread(target=wait)
+        behind.start()
+        next_lock = os.open(f"{database}.next", os.O_RDWR)
+        while not _is_taken(next_lock):
+            time.sleep(0.001)
+        os.close(next_lock)
+    behind.join()
+    assert before < turn.followed_at < time.monotonic()
+    assert other.followed_at == -math.inf
+    turn.close()
+    other.close()
+
+
+def _is_taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    return False

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 
 _PART: Final = re.compile(r"[A-Za-z0-9_-]+")
 _PUBLIC_KEY_SIZE: Final = 32
+_WRITER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
 
 
+@lru_cache(maxsize=64)
 def key_id(purpose: KeyPurpose, version: int) -> str:
     """Return a key pair's id, as ListPublicKeys gives it."""
     return f"{KeyPurpose(purpose).name.lower()}-{version}"
@@ -102,8 +104,7 @@ def _header(name: str, kind: str) -> str:
 
 
 def _json(value: object) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
-    return text.encode()
+    return _WRITER.encode(value).encode()
 
 
 def _expand(secret: Secret) -> bytes:

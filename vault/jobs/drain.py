@@ -11,18 +11,22 @@ The phases of such a job, each in transactions of its own:
 3. Prove: settle once more, count on one snapshot what still names an older version, and drain again while there is
    anything but the rows that were refused.
 
+What the next chunk writes is made while the present one is written, where that gains (``ahead``).
+
 A row that fails its check is counted as an error, named in the log and left as it is, since nobody knows what it should
 be; a key that it names cannot be destroyed until it is gone.
 """
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
 from vault import log
 from vault.audit.event import Item
 from vault.crypto.rowtag import name_of
 from vault.formats.v1.job_record_pb2 import JobProgress, JobSpec
+from vault.jobs.ahead import Ahead
 from vault.jobs.chunk import Chunk, Step
 from vault.model.rows import JobRow
 from vault.model.shape import Shape
@@ -70,6 +74,16 @@ class Moved(NamedTuple):
     reason: str = ""
 
 
+class Ready(NamedTuple):
+    """What a chunk writes: the keys by which it was made, the tray's number, its rows, and the progress after it."""
+
+    snapshot: Snapshot
+    table: int
+    moved: Moved
+    after: JobProgress
+    full: bool
+
+
 class Mover(Protocol):
     """How rows get from one key to another."""
 
@@ -97,10 +111,12 @@ class Drain:
 
     box_seconds = BOX_SECONDS
 
-    def __init__(self, recorder: Recorder, promotion: Promotion, mover: Mover) -> None:
+    def __init__(self, recorder: Recorder, promotion: Promotion, mover: Mover, *, ahead: bool = False) -> None:
+        """Use a mover; make each chunk's rows while the one before is written if ``ahead``."""
         self._recorder = recorder
         self._promotion = promotion
         self._mover = mover
+        self._ahead: Ahead[Ready] = Ahead(on=ahead)
 
     async def prepare(self, job: JobRow, limit: int) -> Step:
         """Prepare the next chunk."""
@@ -115,6 +131,13 @@ class Drain:
         return await self._prove(job, spec, progress)
 
     async def _drain(self, job: JobRow, progress: JobProgress, limit: int) -> Step:
+        ready = await self._ahead.take(_place(job, progress), partial(self._ready, job, progress, limit))
+        if ready.after.phase == DRAIN:
+            self._ahead.begin(_place(job, ready.after), partial(self._ready, job, ready.after, limit))
+        return lambda scope: self._write(scope, job, ready)
+
+    async def _ready(self, job: JobRow, progress: JobProgress, limit: int) -> Ready:
+        """Make what ``limit`` rows at most from a progress on need."""
         trays = self._mover.trays
         limit = await self._mover.reserve(job.program, min(limit, trays[progress.table].most))
         snapshot, table, rows, position = await self._recorder.store.read(
@@ -128,19 +151,11 @@ class Drain:
         after.skipped_count += moved.refused
         if not position:
             after.table, after.phase = (table + 1, DRAIN) if table + 1 < len(trays) else (0, PROVE)
-        return lambda scope: self._write(scope, job, snapshot, trays[table], moved, after, full=bool(position))
+        return Ready(snapshot, table, moved, after, full=bool(position))
 
-    def _write(  # noqa: PLR0913, PLR0917  all that was prepared
-        self,
-        scope: Scope,
-        job: JobRow,
-        snapshot: Snapshot,
-        tray: Tray,
-        moved: Moved,
-        after: JobProgress,
-        *,
-        full: bool,
-    ) -> Chunk:
+    def _write(self, scope: Scope, job: JobRow, ready: Ready) -> Chunk:
+        snapshot, table, moved, after, full = ready
+        tray = self._mover.trays[table]
         check_fresh(scope, snapshot)
         swapped = scope.tx.moves.swap(tray.shape, tray.columns, moved.rows, moved.values)
         return chunk(
@@ -163,6 +178,11 @@ class Drain:
         _log.info("job_goes_again", job=job.job_id.hex(), left=left)
         again = JobProgress(format=_FORMAT, phase=DRAIN, seen_count=progress.seen_count)
         return lambda _: chunk(job, again)
+
+
+def _place(job: JobRow, progress: JobProgress) -> tuple[bytes, bytes]:
+    """Return what a chunk is known by before the one before it is written: its job, and where that will be."""
+    return job.job_id, progress.SerializeToString(deterministic=True)
 
 
 def records(job: JobRow) -> tuple[JobSpec, JobProgress]:

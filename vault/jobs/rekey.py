@@ -22,6 +22,7 @@ It opens every code of the program, in this process's memory, and leaves an even
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from vault import log
@@ -29,6 +30,7 @@ from vault.audit.event import Item
 from vault.crypto.rowtag import name_of
 from vault.errors import IntegrityFailure, Unavailable
 from vault.formats.v1.job_record_pb2 import JobProgress, JobSpec
+from vault.jobs.ahead import Ahead
 from vault.jobs.chunk import Chunk, Step
 from vault.jobs.drain import BOX_SECONDS, chunk, next_phase, promoted, records
 from vault.jobs.newdigests import CODE, PIECE, SEALED, STRETCH, Mark, Stretch, make
@@ -53,10 +55,12 @@ class Rekey:
 
     box_seconds = BOX_SECONDS
 
-    def __init__(self, recorder: Recorder, promotion: Promotion) -> None:
+    def __init__(self, recorder: Recorder, promotion: Promotion, *, ahead: bool = False) -> None:
+        """Open each stretch of codes while the one before is written if ``ahead``."""
         self._recorder = recorder
         self._promotion = promotion
         self._stretch: Stretch | None = None
+        self._ahead: Ahead[Stretch] = Ahead(on=ahead)
 
     async def prepare(self, job: JobRow, limit: int) -> Step:
         """Prepare the next chunk."""
@@ -81,7 +85,12 @@ class Rekey:
         stretch = self._stretch
         if stretch is None or not stretch.fits(job.job_id, mark.start, snapshot):
             self._stretch = None  # before the next is made, not beside it
-            stretch = self._stretch = await self._open(job, spec.key_version, mark.start, snapshot)
+            make = partial(self._open, job, spec.key_version, snapshot)
+            place = (job.job_id, spec.key_version)
+            stretch = await self._ahead.take((*place, mark.start), partial(make, mark.start))
+            if stretch.end:
+                self._ahead.begin((*place, stretch.end), partial(make, stretch.end))
+            self._stretch = stretch
         rows, ends = stretch.after(mark.digest, limit)
 
         def write(scope: Scope) -> Chunk:
@@ -91,7 +100,7 @@ class Rekey:
 
         return write
 
-    async def _open(self, job: JobRow, version: int, start: bytes, snapshot: Snapshot) -> Stretch:
+    async def _open(self, job: JobRow, version: int, snapshot: Snapshot, start: bytes) -> Stretch:
         """Read and open a stretch of codes."""
         older = Older(CODE, ("index_version",), version, job.program)
         stretch = Stretch(job.job_id, start, snapshot)

@@ -1,6 +1,6 @@
 """ValidationService, spoken."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from vault.codes.format import normalize
 from vault.codes.serial import parse_serial
@@ -73,9 +73,10 @@ class ValidationServicer:
             call = _naming(call, request, programs)
             inquiry = Inquiry(call, programs, codes, "codes[{}]", _wish(request), several=True)
             judgements, receipt = await self._inquiries.ask(inquiry)
-        return pb.BatchValidateCodesResponse(
-            results=[_validated(call, programs, judgement) for judgement in judgements], receipt=receipt
-        )
+        response = pb.BatchValidateCodesResponse(receipt=receipt)
+        for judgement in judgements:
+            _validated(call, programs, judgement, response.results.add)
+        return response
 
     async def RedeemCode(self, call: Call, request: pb.RedeemCodeRequest) -> pb.RedeemCodeResponse:
         """Spend a code."""
@@ -230,17 +231,23 @@ def _verdict(detail: Detail) -> res.Verdict.ValueType:
     return _VERDICTS.get(detail, res.VERDICT_NOT_GOOD)
 
 
-def _validated(call: Call, programs: Sequence[str], judgement: Judgement) -> pb.ValidatedCode:
+def _validated(
+    call: Call,
+    programs: Sequence[str],
+    judgement: Judgement,
+    make: Callable[..., pb.ValidatedCode] = pb.ValidatedCode,
+) -> pb.ValidatedCode:
+    """Return what is told of a code; ``make`` makes the message, so that a list's own need not be copied."""
     detail, card = judgement.detail, judgement.card
     if detail == Detail.GOOD and card is not None:
-        return pb.ValidatedCode(
+        return make(
             verdict=res.VERDICT_GOOD,
             card_id=wire.uuid_text(card.card_id),
             program=card.program,
             usage=res.Usage.ValueType(card.usage),
             expire_time=wire.timestamp(card.expires_ms),
         )
-    answer = pb.ValidatedCode(verdict=_verdict(detail))
+    answer = make(verdict=_verdict(detail))
     concerned = programs if card is None else (card.program,)
     if all(call.grants.holds(Role.DETAIL, program) for program in concerned):
         answer.detail = res.Detail.ValueType(detail)

@@ -11,14 +11,14 @@
    and its event is written to the store before it is answered.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-from vault.audit.event import Event
+from vault.audit.event import Event, Item
 from vault.audit.lag import Lag
 from vault.audit.log import Log
-from vault.crypto.bodymac import body_mac
+from vault.crypto.bodymac import body_mac, body_macs
 from vault.errors import AlreadyExists, VaultError
 from vault.formats.v1.request_result_pb2 import RequestResult
 from vault.model.rows import RequestRow
@@ -176,10 +176,26 @@ def _check_answered(snapshot: Snapshot, event: Event) -> None:
 
 def request_row(scope: Scope, call: Call, request_id: bytes, result: RequestResult) -> RequestRow:
     """Return the row that keeps the result of a request, without its tag."""
-    snapshot = scope.snapshot
-    mac = _mac(snapshot, call, snapshot.keyring.active(KeyPurpose.REQUEST).version)
-    kept = result.SerializeToString(deterministic=True)
-    return RequestRow(call.principal, request_id, call.method, mac, kept, scope.now_ms, b"")
+    return request_rows(scope, [(call, request_id, result)])[0]
+
+
+def request_rows(scope: Scope, answered: Sequence[tuple[Call, bytes, RequestResult]]) -> list[RequestRow]:
+    """Return the rows that keep the results of requests, without their tags; each with its call and request id."""
+    key = scope.snapshot.keyring.active(KeyPurpose.REQUEST)
+    macs = body_macs(key.secret, [(call.method, call.body) for call, _, _ in answered])
+    head = key.version.to_bytes(4, "big")
+    return [
+        RequestRow(
+            call.principal,
+            request_id,
+            call.method,
+            head + mac,
+            result.SerializeToString(deterministic=True),
+            scope.now_ms,
+            b"",
+        )
+        for (call, request_id, result), mac in zip(answered, macs, strict=True)
+    ]
 
 
 def kept_result(snapshot: Snapshot, call: Call, before: RequestRow) -> RequestResult:
@@ -206,7 +222,15 @@ def _mac(snapshot: Snapshot, call: Call, version: int) -> bytes:
     return version.to_bytes(4, "big") + body_mac(key.secret, call.method, call.body)
 
 
-def event_of(call: Call, *, program: str = "", status: str = "OK", reason: str = "") -> Event:
+def event_of(  # noqa: PLR0913  what events of calls differ in, each by name
+    call: Call,
+    *,
+    program: str = "",
+    status: str = "OK",
+    reason: str = "",
+    items: Sequence[Item] = (),
+    subject: str = "",
+) -> Event:
     """Begin the event of a call."""
     trace = call.trace
     return Event(
@@ -217,6 +241,8 @@ def event_of(call: Call, *, program: str = "", status: str = "OK", reason: str =
         request_id=str(UUID(bytes=call.request_id)) if call.request_id else "",
         status=status,
         reason=reason,
+        subject=subject,
+        items=items,
         trace_id="" if trace is None else trace.trace_id,
         parent_id="" if trace is None else trace.parent_id,
     )

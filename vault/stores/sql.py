@@ -10,7 +10,7 @@ takes ``?3``, psycopg ``%(state)s``. With such marks a row can be handed over as
 order.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import get_type_hints
 
 from vault.model.shape import Shape
@@ -68,13 +68,6 @@ def update(shape: Shape, mark: Mark) -> str:
     marked = {name: f"{name} = {mark(place, name)}" for place, name in enumerate(shape.columns, 1)}
     news = ", ".join(text for name, text in marked.items() if name not in shape.key)
     keys = " AND ".join(marked[name] for name in shape.key)
-    return f"UPDATE {shape.table} SET {news} WHERE {keys}"  # noqa: S608  names, no values
-
-
-def rewrite(shape: Shape, mark: Mark, names: Sequence[str]) -> str:
-    """Return an UPDATE of some columns of the row with a key; its parameters are those, then the key's, in order."""
-    marked = [f"{name} = {mark(place, name)}" for place, name in enumerate((*names, *shape.key), 1)]
-    news, keys = ", ".join(marked[: len(names)]), " AND ".join(marked[len(names) :])
     return f"UPDATE {shape.table} SET {news} WHERE {keys}"  # noqa: S608  names, no values
 
 

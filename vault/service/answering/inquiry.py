@@ -88,12 +88,13 @@ def event_about(inquiry: Inquiry, answer: Answer) -> Event:
         )
         for place, judgement in enumerate(answer.judgements)
     ]
-    event = event_of(
+    return event_of(
         inquiry.call,
         program=programs[0] if len(programs) == 1 else "",
         reason=RETRIED if answer.retried else "",
+        items=items,
+        subject="" if terms is None else terms.subject,
     )
-    return event._replace(items=items, subject="" if terms is None else terms.subject)
 
 
 def keep(inquiry: Inquiry, answer: Answer) -> RequestResult:

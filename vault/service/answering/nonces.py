@@ -89,10 +89,11 @@ class Single(NamedTuple):
         """Take the submission; return why it is refused, None if it was taken.
 
         Raises:
-            IntegrityFailure: The row of its nonce is not what the vault wrote.
+            IntegrityFailure: ROW_TAG, in ``code.sealed``: the row of its nonce is not what the vault wrote.
         """
         (cause,) = take(scope, [Taking(self.call, self.call.request_id or b"", opened)], random)
         if isinstance(cause, IntegrityFailure):
+            cause.field = "code.sealed"
             raise cause
         return cause
 

@@ -14,9 +14,11 @@ from typing import Final
 
 from vault.audit.event import Event
 from vault.errors import AlreadyExists, IntegrityFailure, PermissionDenied, VaultError
+from vault.formats.v1.request_result_pb2 import RequestResult
 from vault.model.rows import RequestRow
 from vault.model.shape import SHAPES
 from vault.model.states import Detail
+from vault.policy.call import Call
 from vault.service.answering.inquiry import REFUSED, Answer, Inquiry, Judged, event_about, keep, kept_answer
 from vault.service.answering.judge import Judgement
 from vault.service.answering.nonces import Taking, take
@@ -24,7 +26,7 @@ from vault.service.answering.receipts import new_terms
 from vault.service.answering.submissions import Cause, Sealed
 from vault.service.answering.validation import seal_refusal
 from vault.service.catalogue import Snapshot
-from vault.service.recorder import Recorder, Scope, kept_result, request_row
+from vault.service.recorder import Recorder, Scope, kept_result, request_rows
 from vault.stores.protocol import Transaction
 
 _Name = tuple[str, bytes]
@@ -53,7 +55,7 @@ class Settling:
         unanswered = (place for place, answer in enumerate(answers) if answer is None and names[place] not in kept)
         new = list(_first_of(names, unanswered))
         taken = iter(take(scope, [taking for place in new for taking in _takings(group[place])], self._random))
-        rows: list[RequestRow] = []
+        answered: list[tuple[Call, bytes, RequestResult]] = []
         events: list[Event] = []
         for place in new:
             inquiry, name = group[place].inquiry, names[place]
@@ -61,8 +63,8 @@ class Settling:
             if isinstance(answer, Answer):
                 events.append(event_about(inquiry, answer))
                 if name is not None:
-                    rows.append(request_row(scope, inquiry.call, name[1], keep(inquiry, answer)))
-        rows = scope.snapshot.tagger.tag_many(SHAPES["request"], rows)
+                    answered.append((inquiry.call, name[1], keep(inquiry, answer)))
+        rows = scope.snapshot.tagger.tag_many(SHAPES["request"], request_rows(scope, answered))
         tx.requests.insert_all(rows)
         kept.update(((row.principal, row.request_id), row) for row in rows)
         for place, each in enumerate(group):
@@ -78,10 +80,11 @@ class Settling:
         judgements: list[Judgement] = []
         causes: dict[int, Cause] = {}
         failure = None
-        for part in judged.parts:
+        for place, part in enumerate(judged.parts):
             cause = None if part.opened is None else next(taken)
             if isinstance(cause, IntegrityFailure):
-                failure = cause
+                cause.field = f"{judged.inquiry.field.format(place)}.sealed"
+                failure = failure or cause
             elif cause is not None:
                 causes[len(judgements)] = cause
                 judgements.append(REFUSED)

@@ -17,9 +17,11 @@ A refused submission is not spent: whoever presents somebody else's gains nothin
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum, auto
+from itertools import repeat
+from operator import eq, or_
 from typing import Final, NamedTuple, TypeAlias
 
-from vault.codes.format import has_check_digit
+from vault.codes.checkdigit import with_check_digits
 from vault.crypto.sealedbox import open_box
 from vault.crypto.submission import open_submission, sealing_version
 from vault.errors import IntegrityFailure
@@ -125,19 +127,35 @@ def check_form(snapshot: Snapshot, program: str, code: Presented) -> None:
         raise refusal
 
 
-def lookup_opened(programs: Sequence[Asked], digits: bytes) -> Lookup:
-    """Make the digests of one sealed code; one that is as long as no code of the programs is not good."""
-    holds = not programs
-    digests: list[bytes] = []
+def lookups_opened(programs: Sequence[Asked], codes: Sequence[bytes]) -> list[Lookup]:
+    """Make the digests of sealed codes, in their order, in less time than one by one.
+
+    Args:
+        programs: Where they are looked up, all of them alike.
+        codes: Their digits, 8 to 19 each. One that is as long as no code of the programs is not good; one without
+            digits stands for a refused submission's, and is a code that nobody has.
+    """
+    nobodys = b"0" * (programs[0].length if programs else 16)
+    codes = [digits or nobodys for digits in codes]
+    holds = [not programs] * len(codes)
+    digests: list[list[bytes]] = []
     for program in programs:
-        holds = holds or (program.length == len(digits) and has_check_digit(digits, program.algorithm))
-        digests += [digester.digest(digits) for digester in program.digesters]
-    return Lookup(holds, tuple(digests), programs[0].program if programs else "")
+        holds = list(map(or_, holds, _check_digits_hold(codes, program)))
+        digests += [digester.digest_many(codes) for digester in program.digesters]
+    under = zip(*digests, strict=True) if digests else repeat((), len(codes))
+    name = programs[0].program if programs else ""
+    return [Lookup(each, some, name) for each, some in zip(holds, under, strict=True)]
 
 
-def stand_in(programs: Sequence[Asked]) -> Lookup:
-    """Make the digests of a code that nobody has, to be looked up in place of a refused submission's."""
-    return lookup_opened(programs, b"0" * (programs[0].length if programs else 16))
+def lookup_opened(programs: Sequence[Asked], digits: bytes) -> Lookup:
+    """Make the digests of one sealed code, as ``lookups_opened`` does."""
+    return lookups_opened(programs, [digits])[0]
+
+
+def _check_digits_hold(codes: Sequence[bytes], program: Asked) -> list[bool]:
+    fitting = [digits for digits in codes if len(digits) == program.length]
+    right = map(eq, fitting, with_check_digits([digits[:-1] for digits in fitting], program.algorithm))
+    return [len(digits) == program.length and next(right) for digits in codes]
 
 
 def _unopened(snapshot: Snapshot, sealed: Sealed, cause: Cause) -> Opened:

@@ -274,4 +274,4 @@ def _event(question: Question, judgements: Sequence[Judgement]) -> Event:
         Item(b"" if judgement.card is None else judgement.card.card_id, _NAMES[judgement.detail])
         for judgement in judgements
     ]
-    return event_of(question.call, program=programs[0] if len(programs) == 1 else "")._replace(items=items)
+    return event_of(question.call, program=programs[0] if len(programs) == 1 else "", items=items)

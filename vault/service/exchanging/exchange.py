@@ -5,7 +5,9 @@
    stand in the way: the new code is frozen with its card until the thaw.
 2. The successor leaves only sealed to the caller's one-time key, once: the exchange is a row that nobody can
    write twice. The same principal, request id and key get the same code again, sealed anew: for a day whatever
-   becomes of the incident, after that as long as its exchange is open.
+   becomes of the incident, after that as long as its exchange is open. A retry of a sealed claim gets it also
+   when the sealing key was compromised or destroyed meanwhile: the kept MAC says that it is the very submission
+   that was taken before, and the row of the exchange names the key that was in it.
 3. Another claim with a right proof means that two people hold code and proof. The card is put on hold, in the
    same transaction, until an officer decides; event and log say EXCHANGE_CONTESTED. After the release of that
    hold yet another claim puts it on hold again, until the card gets another code.
@@ -214,12 +216,28 @@ def _again(scope: Scope, presented: Presentation, kept: RequestResult) -> Record
     exchanged = Exchanged(Detail(item.outcome), item.card_id, kept.subject, item.generation)
     if not exchanged.done:
         return _recorded(claim, exchanged)
-    if not claim.public_key:  # the sealing key that opened the submission is no more
+    public_key = claim.public_key or _key_before(scope, claim, exchanged)
+    if not public_key:
         return _recorded(claim, Exchanged(Detail.SUBMISSION))
     card = verified_cards(scope, claim.program, [item.card_id])[item.card_id]
     if card.generation != item.generation:
         raise FailedPrecondition("the card has a new code since", reason="DELIVERY_PASSED")
+    claim = claim._replace(public_key=public_key)
     return _handed_out(claim, exchanged._replace(sealed_code=_seal(scope, claim, card)))
+
+
+def _key_before(scope: Scope, claim: Claim, exchanged: Exchanged) -> bytes:
+    """Return the one-time key that a claim had whose submission no key opens any more; empty without its row.
+
+    Raises:
+        IntegrityFailure: ROW_TAG: the row of the exchange is not what the vault wrote.
+    """
+    for row in scope.tx.exchanges.get(claim.program, exchanged.card_id):
+        if row.generation == exchanged.generation:
+            scope.snapshot.tagger.verify(SHAPES["exchange"], row)
+            if (row.principal, row.request_id) == (claim.call.principal, claim.request_id):
+                return row.public_key
+    return b""
 
 
 def _handed_out(claim: Claim, exchanged: Exchanged) -> Recorded[Exchanged]:

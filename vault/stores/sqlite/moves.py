@@ -1,12 +1,14 @@
 """Rows on their way from key to key, gone through in the order of their rowids.
 
 That is the order in which the file has them: neighbours share a page, where the order of their digests would read,
-and write, a page for each row.
+and write, a page for each row. Rows that were walked are written by their rowids too (``Places``), at a third of the
+time; a row that is not there any more is not changed, since what it was read as is compared all the same.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -14,7 +16,10 @@ from vault.model.rows import CodeRow
 from vault.model.shape import SHAPES, Shape
 from vault.stores import sql
 from vault.stores.moves import Older
-from vault.stores.sqlite.table import mark
+from vault.stores.sqlite.table import ROWS_AT_ONCE
+
+WALKS = 4
+"""Walks whose places are remembered: one of each lane of jobs, some MiB at most."""
 
 _SIZE = 8
 # A unary plus keeps SQLite from using an index on the program, whose order would not be that of the rowids.
@@ -26,11 +31,37 @@ _LACKING = f"SELECT count(*) FROM code WHERE {_NEXT} AND rowid <= ? AND NOT {_HA
 _CLEAR = f"DELETE FROM code WHERE {_NEXT} AND rowid <= ? AND {_HAS_ONE}"  # noqa: S608  our names
 
 
+class Places:
+    """The rowids of rows that were walked last, by their keys: what one connection reads another one may write.
+
+    They are only where to look: a place that is wrong, or forgotten, changes nothing but the time it takes.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[tuple[str, Mapping[Any, int]], ...] = ()
+
+    def keep(self, shape: Shape, rows: Sequence[Any], rowids: Sequence[int]) -> None:
+        """Remember where rows are; what was walked ``WALKS`` times ago is forgotten."""
+        found = dict(zip(map(_key_of(shape), rows), rowids, strict=True))
+        self._last = ((shape.table, found), *self._last[: WALKS - 1])
+
+    def find(self, shape: Shape, rows: Sequence[Any]) -> list[int]:
+        """Return the rowids of rows that were walked together; an empty list if one of them is not known."""
+        keys = list(map(_key_of(shape), rows))
+        for table, found in self._last:
+            if table == shape.table and keys[0] in found:
+                places = [found.get(key) for key in keys]
+                return [place for place in places if place is not None] if None not in places else []
+        return []
+
+
 class SqliteMoves:
     """Rows on their way."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, places: Places) -> None:
+        """Use a connection; ``places`` are shared with the store's others."""
         self._connection = connection
+        self._places = places
 
     def left(self, older: Older) -> int:
         """Count the rows that name an older version."""
@@ -42,7 +73,9 @@ class SqliteMoves:
         text = f"{_select(older, sealed, 'rowid')} WHERE rowid > ? AND {_named(older)} ORDER BY rowid LIMIT ?"
         found = self._connection.execute(text, [_rowid(position), *_values(older), limit]).fetchall()
         make = older.shape.row._make
-        return [make(row[:-1]) for row in found], _position(found[-1][-1]) if len(found) == limit else b""
+        rows = [make(row[:-1]) for row in found]
+        self._places.keep(older.shape, rows, [row[-1] for row in found])
+        return rows, _position(found[-1][-1]) if len(found) == limit else b""
 
     def walk_codes(
         self, older: Older, sealed: Sequence[str], position: bytes, limit: int
@@ -62,7 +95,17 @@ class SqliteMoves:
             return 0
         found_by = _taken(shape, (*shape.key, *columns))
         given = [new + found_by(row) for row, new in zip(rows, values, strict=True)]
-        return self._connection.executemany(_swapping(shape.table, tuple(columns)), given).rowcount
+        places = self._places.find(shape, rows)
+        if places:
+            given = [(*value, place) for value, place in zip(given, places, strict=True)]
+        swapped = start = 0
+        while start < len(given):
+            # The largest power of two that fits, so that seven statements serve every number of rows.
+            size = min(ROWS_AT_ONCE, 1 << ((len(given) - start).bit_length() - 1))
+            text = _swapping(shape.table, tuple(columns), size, by_place=bool(places))
+            swapped += self._connection.execute(text, list(chain.from_iterable(given[start : start + size]))).rowcount
+            start += size
+        return swapped
 
     def lacking(self, program: str, version: int, position: bytes, limit: int) -> tuple[int, bytes]:
         """Count those of the next older code rows whose code has no row under this version."""
@@ -100,11 +143,23 @@ def _values(older: Older) -> list[Any]:
 
 
 @cache
-def _swapping(table: str, columns: tuple[str, ...]) -> str:
-    shape = SHAPES[table]
-    text = sql.rewrite(shape, mark, columns)
-    first = len(columns) + len(shape.key) + 1
-    return text + "".join(f" AND {name} = ?{place}" for place, name in enumerate(columns, first))
+def _swapping(table: str, columns: tuple[str, ...], rows: int, *, by_place: bool) -> str:
+    """Return an UPDATE of some rows; its parameters are, row by row, new values, key, old values, and the rowid if so.
+
+    SQLite names the columns of VALUES column1, column2 and so on.
+    """
+    found_by = (*SHAPES[table].key, *columns, *(("rowid",) if by_place else ()))
+    news = ", ".join(f"{name} = given.column{place}" for place, name in enumerate(columns, 1))
+    same = " AND ".join(
+        f"{table}.{name} = given.column{place}" for place, name in enumerate(found_by, len(columns) + 1)
+    )
+    marks = ", ".join([f"({', '.join('?' * (len(columns) + len(found_by)))})"] * rows)
+    return f"UPDATE {table} SET {news} FROM (VALUES {marks}) AS given WHERE {same}"  # noqa: S608  our names
+
+
+def _key_of(shape: Shape) -> Callable[[Any], Any]:
+    """Return the function that takes a row's key out of it, a tuple where it has several columns."""
+    return itemgetter(*(shape.columns.index(name) for name in shape.key))
 
 
 def _taken(shape: Shape, names: tuple[str, ...]) -> Any:

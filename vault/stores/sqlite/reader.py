@@ -13,6 +13,7 @@ from typing import TypeVar
 from vault.stores.lane import Lane, Piece
 from vault.stores.protocol import Transaction
 from vault.stores.sqlite.fault import translated
+from vault.stores.sqlite.moves import Places
 from vault.stores.sqlite.transaction import SqliteTransaction
 
 T = TypeVar("T")
@@ -24,9 +25,9 @@ GROUP_SECONDS = 0.005
 class Reader:
     """Serves pieces over one connection, a snapshot each; used by one lane's thread."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, places: Places) -> None:
         self._connection = connection
-        self._transaction = SqliteTransaction(connection)
+        self._transaction = SqliteTransaction(connection, places)
 
     def serve(self, group: list[Piece], lane: Lane) -> None:
         """Run the first piece, then those that wait, as long as nobody waits for the answers for long."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TypeVar, cast
@@ -13,6 +14,7 @@ from vault.stores.protocol import Transaction
 from vault.stores.sqlite.checkpoint import Checkpointer
 from vault.stores.sqlite.connection import connect
 from vault.stores.sqlite.fault import translated
+from vault.stores.sqlite.moves import Places
 from vault.stores.sqlite.reader import Looker, Reader
 from vault.stores.sqlite.schema import check_schema
 from vault.stores.sqlite.turn import Turn
@@ -23,6 +25,9 @@ T = TypeVar("T")
 SETTLE_SECONDS = 10.0
 """How long work that began earlier is waited for."""
 
+CROWDED_SECONDS = 0.5
+"""How long after somebody had to wait for this process's writing others are taken to be writing."""
+
 CACHE_MIB = 64
 """Default page cache of the writing connection; the reading ones have a quarter and an eighth."""
 
@@ -30,13 +35,14 @@ CACHE_MIB = 64
 class SqliteStore:
     """Records in one SQLite file, which several processes may have open. Implements ``vault.stores.Store``."""
 
-    def __init__(self, writing: Lane, reading: Lane, looker: Looker, checkpointer: Checkpointer) -> None:
+    def __init__(self, writing: Lane, reading: Lane, looker: Looker, checkpointer: Checkpointer, turn: Turn) -> None:
         """Use lanes that run already; call ``open`` instead."""
         self._writing = writing
         self._reading = reading
         self._looker = looker
         self._closed = False
         self._checkpointer = checkpointer
+        self._turn = turn
 
     @classmethod
     def open(cls, path: Path, *, vault_release: str = vault.__version__, cache_mib: int = CACHE_MIB) -> Self:
@@ -65,13 +71,15 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise translated(error) from error
         checkpointer = Checkpointer(copying, turns[0])
-        writer = Writer(writing, turns[1], checkpointer.wake)
-        reader = Reader(reading)
+        places = Places()
+        writer = Writer(writing, turns[1], checkpointer.wake, places)
+        reader = Reader(reading, places)
         return cls(
             Lane("sqlite-write", writer.serve, writer.finish),
             Lane("sqlite-read", reader.serve, reader.finish),
             Looker(looking),
             checkpointer,
+            turns[1],
         )
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
@@ -107,6 +115,10 @@ class SqliteStore:
     def waiting(self) -> int:
         """Return about how many pieces of writing work wait in this process."""
         return self._writing.waiting()
+
+    def crowded(self) -> bool:
+        """Whether other processes write too: one had to wait for this one's writing a moment ago."""
+        return time.monotonic() - self._turn.followed_at < CROWDED_SECONDS
 
     async def settle(self) -> None:
         """Wait until every piece of writing work that began before this call has ended, in all processes.

@@ -12,7 +12,7 @@ from vault.stores.sqlite.holds import SqliteBlocks, SqliteHolds
 from vault.stores.sqlite.incidents import SqliteIncidents
 from vault.stores.sqlite.jobs import SqliteJobs
 from vault.stores.sqlite.keys import SqliteKeys
-from vault.stores.sqlite.moves import SqliteMoves
+from vault.stores.sqlite.moves import Places, SqliteMoves
 from vault.stores.sqlite.processes import SqliteProcesses
 from vault.stores.sqlite.programs import SqlitePrograms, SqliteRecipients, SqliteVault
 from vault.stores.sqlite.reissues import SqliteReissues
@@ -28,7 +28,8 @@ from vault.stores.sqlite.tallies import SqliteTallies
 class SqliteTransaction:
     """What a piece of work sees; one object serves piece after piece, ``callbacks`` is the present one's."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, places: Places | None = None) -> None:
+        """Use a connection; ``places`` are what the transactions of one store share, if there are several."""
         self.callbacks: list[Callable[[], None]] = []
         self.vault = SqliteVault(connection)
         self.programs = SqlitePrograms(connection)
@@ -53,7 +54,7 @@ class SqliteTransaction:
         self.superseded_uses = SqliteSupersededUses(connection)
         self.audit = SqliteAudit(connection)
         self.tables = SqliteTables(connection)
-        self.moves = SqliteMoves(connection)
+        self.moves = SqliteMoves(connection, places or Places())
 
     def on_failure(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` run, on the store's thread, if what this work wrote is not known to be durable."""

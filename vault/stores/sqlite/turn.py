@@ -3,6 +3,7 @@
 1. At most one holder among all threads and processes of the machine.
 2. Who lets go and wants it again stands behind whoever waits, so a busy job cannot keep a validation out.
 3. A holder that dies lets go, as the kernel drops its locks.
+4. Who lets go learns whether somebody stands behind, so a job can be short while others write, and long alone.
 
 SQLite's own lock is polled with growing pauses; waiting here costs no polling. Two flock(2) locks make the
 queue: ``<database>.next`` is held by the one who is next, ``<database>.lock`` by the one whose turn it is.
@@ -13,7 +14,9 @@ flock works between processes of one machine; the database must not lie on a net
 """
 
 import fcntl
+import math
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -29,6 +32,8 @@ class Turn:
         except BaseException:
             os.close(self._next)
             raise
+        self.followed_at = -math.inf
+        """When last somebody stood in the queue at the end of this thread's turn, by the monotonic clock."""
 
     def __enter__(self) -> None:
         fcntl.flock(self._next, fcntl.LOCK_EX)
@@ -40,7 +45,18 @@ class Turn:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._is_followed():
+            self.followed_at = time.monotonic()
         fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _is_followed(self) -> bool:
+        """Whether somebody is next: that is who holds the other lock, waiting for this one."""
+        try:
+            fcntl.flock(self._next, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(self._next, fcntl.LOCK_UN)
+        return False
 
     def close(self) -> None:
         """Give up the place. The files stay, since others may stand in the queue."""

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from vault.stores.lane import Lane, Piece
 from vault.stores.sqlite.fault import translated, undone
+from vault.stores.sqlite.moves import Places
 from vault.stores.sqlite.transaction import SqliteTransaction
 from vault.stores.sqlite.turn import Turn
 
@@ -25,12 +26,12 @@ GROUP_SECONDS = 0.025
 class Writer:
     """Serves groups of pieces over one connection; used by one lane's thread."""
 
-    def __init__(self, connection: sqlite3.Connection, turn: Turn, written: Callable[[], None]) -> None:
-        """Use a connection and a place in the queue of writers; ``written`` is called after each commit."""
+    def __init__(self, connection: sqlite3.Connection, turn: Turn, written: Callable[[], None], places: Places) -> None:
+        """Use a connection and a turn in the queue of writers; ``written`` is called after each commit."""
         self._connection = connection
         self._turn = turn
         self._written = written
-        self._transaction = SqliteTransaction(connection)
+        self._transaction = SqliteTransaction(connection, places)
 
     def serve(self, group: list[Piece], lane: Lane) -> None:
         """Run a group in one transaction and settle each of its pieces."""
