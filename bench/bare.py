@@ -9,10 +9,11 @@ import json
 import sqlite3
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.spool import TABLES, Portion, read_spool
-from vault.model.shape import SHAPES
+from vault.model.shape import SHAPES, Shape
 from vault.stores import sql
 from vault.stores.sqlite import migrate
 from vault.stores.sqlite.connection import connect
@@ -45,8 +46,15 @@ def _write(connection: sqlite3.Connection, portion: Portion) -> None:
         if rows := portion.inserts.get(table):
             connection.executemany(_INSERTS[table], rows)
     for table, changes in portion.changes.items():
-        connection.executemany(sql.rewrite(SHAPES[table], mark, changes.columns), changes.rows)
+        connection.executemany(_update(SHAPES[table], changes.columns), changes.rows)
     connection.execute("COMMIT")
+
+
+def _update(shape: Shape, names: Sequence[str]) -> str:
+    """Return an UPDATE of some columns of the row with a key; its parameters are those, then the key's."""
+    news = ", ".join(f"{name} = ?" for name in names)
+    keys = " AND ".join(f"{name} = ?" for name in shape.key)
+    return f"UPDATE {shape.table} SET {news} WHERE {keys}"  # noqa: S608  our names
 
 
 if __name__ == "__main__":
