@@ -57,12 +57,16 @@ async def until(said: list[str], wanted: str) -> None:
             await asyncio.sleep(0.01)
 
 
+async def enough(said: list[str]) -> None:
+    async with asyncio.timeout(10):
+        while len(said) < 5:  # noqa: ASYNC110  the beats are what is waited for
+            await asyncio.sleep(0.01)
+
+
 async def test_it_beats_at_once_and_again_and_again_while_the_store_answers() -> None:
     way = Way()
     async with beating(way, patience=10) as said:
-        async with asyncio.timeout(10):
-            while len(said) < 5:  # noqa: ASYNC110  the beats are what is waited for
-                await asyncio.sleep(0.01)
+        await enough(said)
     assert set(said) == {""}
     assert way.served > 0
 
@@ -73,17 +77,16 @@ async def test_a_thread_that_stands_still_is_told_of_until_it_moves_again() -> N
         way.moves.clear()
         await until(said, "its writer has not answered for 0 s")
         way.moves.set()
-        await asyncio.sleep(0.1)
-        said.clear()
-        await asyncio.sleep(0.1)
-        assert set(said) == {""}
+        async with asyncio.timeout(10):
+            while said[-3:] != [""] * 3:  # noqa: ASYNC110  the beats are what is waited for
+                await asyncio.sleep(0.01)
 
 
 async def test_who_waits_for_another_process_is_not_called_stuck() -> None:
     way = Way()
     way.moves.clear()
     async with beating(way, excused=True) as said:
-        await asyncio.sleep(0.3)
+        await enough(said)
     assert set(said) == {""}
 
 
@@ -93,10 +96,9 @@ async def test_a_store_that_refuses_answers() -> None:
     async def refuse() -> None:
         raise Unavailable("the disk is full")
 
-    heartbeat = Heartbeat({"writer": refuse}, patience_seconds=0.05, tell=said.append)
+    heartbeat = Heartbeat({"writer": refuse}, patience_seconds=10, tell=said.append)
     task = asyncio.create_task(heartbeat.run())
-    await asyncio.sleep(0.3)
+    await enough(said)
     assert not task.done()
     task.cancel()
-    assert len(said) > 1
     assert set(said) == {""}

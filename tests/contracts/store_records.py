@@ -191,7 +191,7 @@ class RecordContract:
 
         await store.transact(work)
         assert await store.read(lambda tx: tx.jobs.any_running())
-        first = await store.transact(lambda tx: tx.jobs.lease(b"ann", 0.25))
+        first = await store.transact(lambda tx: tx.jobs.lease(b"ann", 2.0))
         assert first is not None
         assert first._replace(lease_owner=None, lease_until_ms=0) == old
         assert first.lease_owner == b"ann"
@@ -199,7 +199,7 @@ class RecordContract:
         assert second is not None
         assert second.job_id == young.job_id
         assert await store.transact(lambda tx: tx.jobs.lease(b"cid", 60)) is None
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(2.1)
         third = await store.transact(lambda tx: tx.jobs.lease(b"bob", 60))
         assert third is not None
         assert third.job_id == young.job_id, "its own comes before an older free one"

@@ -86,6 +86,8 @@ async def test_many_questions_are_gathered_into_fewer_groups(
         assert answers == [10 * (number + 100) for number in range(500)]
         return len(answering.groups) - before
 
+    monkeypatch.setattr(coalesce, "BUSY_SECONDS", 3600.0)
+    monkeypatch.setattr(coalesce, "GATHER_SECONDS", 0.05)
     gathered = await ask_all()
     monkeypatch.setattr(coalesce, "BUSY_SECONDS", -1.0)
     assert gathered < await ask_all() / 2

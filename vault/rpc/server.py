@@ -30,6 +30,7 @@ from vault.rpc.gate import Gate, Load
 from vault.rpc.intake import Intake
 from vault.rpc.limits import ServingLimits, server_options
 from vault.rpc.memory import give_back
+from vault.rpc.scheduling import Scheduling
 from vault.rpc.sizes import largest_request
 from vault.rpc.tls import TlsFiles
 
@@ -130,7 +131,12 @@ class Server:
                 raise
             message = f"{address} cannot be listened on; is something else there?"
             raise Unavailable(message, reason="ADDRESS") from None
-        watches = (self._gate.watch(self._backlog), self._intake.watch(), give_back())
+        watches = (
+            self._gate.watch(self._backlog),
+            self._intake.watch(),
+            Scheduling().watch(lambda: self._gate.taken),
+            give_back(),
+        )
         self._watching = [asyncio.create_task(each) for each in watches]
         await self._say(health_pb2.HealthCheckResponse.SERVING)
         return port
