@@ -56,6 +56,8 @@ class Checkpointer:
             if self._closing.wait(PAUSE_SECONDS):
                 break
             self._written.clear()
+            if self._closing.is_set():  # since the pause: what has just been cleared may have said so
+                break
             with contextlib.suppress(sqlite3.Error, OSError):  # the next one does it, or the next commit says why
                 self._copy()
         self._connection.close()
