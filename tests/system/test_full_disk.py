@@ -19,7 +19,7 @@ from vault.errors import Unavailable
 from vault.v1 import resources_pb2 as resources
 from vault.v1 import validation_service_pb2 as validation
 
-CARDS = 2_000
+CARDS = 6_000
 DISK_MIB = 48
 ROOM_BYTES = 1024 * 1024
 FULL_SECONDS = 3.0
