@@ -41,14 +41,20 @@ class Scheduling:
             _put_all(os.SCHED_BATCH if busy else os.SCHED_OTHER)
 
     async def watch(self, taken: Callable[[], int]) -> None:
-        """Look for ever at how many calls come; ``taken`` tells how many came since the process began."""
+        """Look for ever at how many calls come; ``taken`` tells how many came since the process began.
+
+        When it is cancelled, all is put back.
+        """
         clock = asyncio.get_running_loop().time
         before, last = taken(), clock()
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            count, now = taken(), clock()
-            self.tell((count - before) / (now - last))
-            before, last = count, now
+        try:
+            while True:
+                await asyncio.sleep(LOOK_SECONDS)
+                count, now = taken(), clock()
+                self.tell((count - before) / (now - last))
+                before, last = count, now
+        finally:
+            self.tell(0.0)
 
 
 def _put_all(policy: int) -> None:
