@@ -36,7 +36,7 @@ class Blocking(Recorded):
 
     def __init__(self) -> None:
         super().__init__()
-        self.seconds = 0.7
+        self.seconds = 1.5
 
     def servicers(self) -> dict[str, object]:
         made = super().servicers()
