@@ -1,5 +1,6 @@
 """Whose turn it is, as the kernel shows it."""
 
+import errno
 import fcntl
 import math
 import os
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+
+import pytest
 
 from vault.stores.sqlite.turn import Turn, is_held_by_another
 
@@ -78,3 +81,23 @@ def _is_taken(lock: int) -> bool:
         return True
     fcntl.flock(lock, fcntl.LOCK_UN)
     return False
+
+
+def test_a_turn_is_let_go_of_where_the_system_cannot_tell_who_stands_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = tmp_path / "vault.db"
+    turn, other = Turn(database), Turn(database)
+    lock = fcntl.flock
+
+    def without_locks(descriptor: int, operation: int) -> None:
+        if operation & fcntl.LOCK_NB:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        lock(descriptor, operation)
+
+    monkeypatch.setattr("vault.stores.sqlite.turn.fcntl.flock", without_locks)
+    with turn:
+        pass
+    assert turn.followed_at > -math.inf
+    monkeypatch.undo()
+    fcntl.flock(other._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -50,12 +50,15 @@ class Turn:
         fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def _is_followed(self) -> bool:
-        """Whether somebody is next: that is who holds the other lock, waiting for this one."""
+        """Whether somebody is next: that is who holds the other lock, waiting for this one.
+
+        Where the system cannot tell, somebody is: whatever it says, this turn was had, and has to be let go of.
+        """
         try:
             fcntl.flock(self._next, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            fcntl.flock(self._next, fcntl.LOCK_UN)
+        except OSError:
             return True
-        fcntl.flock(self._next, fcntl.LOCK_UN)
         return False
 
     def close(self) -> None:
