@@ -1,7 +1,9 @@
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -14,23 +16,35 @@ LIST = "/vault.v1.ValidationService/ListPublicKeys"
 CALLS = 40
 
 
-@contextlib.asynccontextmanager
-async def bare_server(most: int) -> AsyncIterator[tuple[Backlog, int, list[int], Callable[[], int]]]:
-    """Run a server whose first call notes, after a while, how many calls wait."""
-    seen: list[int] = []
-    taken = 0
+@dataclass
+class Bare:
+    """A server whose call with a body holds its loop, and what it saw."""
 
-    async def answer(body: bytes, _context: object) -> bytes:
-        nonlocal taken
-        taken += 1
+    backlog: Backlog
+    port: int = 0
+    taken: int = 0
+    seen: list[int] = field(default_factory=list)
+    """How many calls waited when the held loop was let go on."""
+    holds: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    async def answer(self, body: bytes, _context: object) -> bytes:
+        """Answer a call, after ``go_on`` where it has a body."""
+        self.taken += 1
         if body:
-            time.sleep(0.5)  # noqa: ASYNC251  so that calls pile up in gRPC
-            seen.append(backlog.waiting(taken))
+            self.holds.set()
+            assert self.go_on.wait(20)  # so that calls pile up in gRPC
+            self.seen.append(self.backlog.waiting(self.taken))
         return b""
+
+
+@contextlib.asynccontextmanager
+async def bare_server(most: int) -> AsyncIterator[Bare]:
+    """Run a server whose queue holds at most ``most`` calls."""
 
     class Router(grpc.GenericRpcHandler):
         def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-            return grpc.unary_unary_rpc_method_handler(answer)
+            return grpc.unary_unary_rpc_method_handler(bare.answer)
 
     options = [
         ("grpc.enable_channelz", 1),
@@ -38,47 +52,56 @@ async def bare_server(most: int) -> AsyncIterator[tuple[Backlog, int, list[int],
         ("grpc.server.max_pending_requests_hard_limit", most),
     ]
     server = grpc.aio.server(options=options)
-    backlog = Backlog(most)
+    bare = Bare(Backlog(most))
     server.add_generic_rpc_handlers((Router(),))
-    port = server.add_insecure_port("127.0.0.1:0")
+    bare.port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        yield backlog, port, seen, lambda: taken
+        yield bare
     finally:
         await server.stop(0)
 
 
-async def ask_from_elsewhere(port: int, calls: int) -> list[str]:
-    """Have another thread send one blocking call and then others, and return how they ended."""
+async def ask_from_elsewhere(bare: Bare, came: Callable[[list[Any]], bool]) -> list[str]:
+    """Hold the server with one call, send others until they ``came``, and return how all ended."""
 
     def ask() -> list[str]:
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            grpc.channel_ready_future(channel).result(10)
+        with grpc.insecure_channel(f"127.0.0.1:{bare.port}") as channel:
             stub: Any = channel.unary_unary("/any/Method")
             first = stub.future(b"block")
-            time.sleep(0.1)
-            begun = [stub.future(b"") for _ in range(calls)]
+            try:
+                assert bare.holds.wait(20)
+                begun = [stub.future(b"") for _ in range(CALLS)]
+                ends = time.monotonic() + 20
+                while not came(begun) and time.monotonic() < ends:
+                    time.sleep(0.01)
+            finally:
+                bare.go_on.set()
             return [call.code().name for call in [first, *begun]]
 
     return await asyncio.to_thread(ask)
 
 
 async def test_calls_that_nobody_has_looked_at_are_counted() -> None:
-    async with bare_server(most=1000) as (backlog, port, seen, taken):
-        ends = await ask_from_elsewhere(port, CALLS)
+    async with bare_server(most=1000) as bare:
+        ends = await ask_from_elsewhere(bare, lambda _: bare.backlog.waiting(bare.taken) == CALLS)
         assert set(ends) == {"OK"}
-        assert seen[0] in (CALLS - 1, CALLS)  # gRPC hands one out ahead
-        assert backlog.waiting(taken()) == 0
+        assert bare.seen == [CALLS]
+        assert bare.backlog.waiting(bare.taken) == 0
 
 
 async def test_calls_that_were_reset_do_not_count_as_waiting_for_ever() -> None:
     most = 10
-    async with bare_server(most) as (backlog, port, seen, taken):
-        ends = await ask_from_elsewhere(port, CALLS)
-        assert ends.count("CANCELLED") in (CALLS - most - 1, CALLS - most - 2)  # the same one
-        assert seen == [most]
-        backlog.found_empty(taken())
-        assert backlog.waiting(taken()) == 0
+
+    def reset(begun: list[Any]) -> bool:
+        return len([call for call in begun if call.done()]) >= CALLS - most - 2
+
+    async with bare_server(most) as bare:
+        ends = await ask_from_elsewhere(bare, reset)
+        assert ends.count("CANCELLED") in (CALLS - most - 1, CALLS - most - 2)  # gRPC hands one out ahead
+        assert bare.seen == [most]
+        bare.backlog.found_empty(bare.taken)
+        assert bare.backlog.waiting(bare.taken) == 0
 
 
 async def test_a_server_at_rest_has_nothing_waiting(running: Running, recorded: Recorded) -> None:
