@@ -29,6 +29,7 @@ CHILD = """
         sys.exit(0)
     signal.signal(signal.SIGTERM, signal.SIG_IGN if (folder / "stubborn").exists() else stop)
     if (folder / "crashing").exists() and kind == "worker":
+        (folder / f"crashed-{os.getpid()}").touch()
         os.abort()
     if (folder / "hopeless").exists() and kind == "jobs":
         sys.exit(child.report_hopeless("the root key is missing"))
@@ -57,9 +58,9 @@ PARENT = """
     sys.exit(status)
 """
 
-__all__ = ["events", "folder", "is_alive", "is_ready", "names", "pids", "start", "until"]
+__all__ = ["events", "folder", "has_logged", "is_alive", "is_ready", "names", "pids", "start", "until"]
 
-Start = Callable[[], "subprocess.Popen[str]"]
+Start = Callable[[], "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
@@ -79,9 +80,10 @@ def folder(tmp_path: Path) -> Path:
 def start(folder: Path) -> Iterator[Start]:
     started = []
 
-    def starting() -> "subprocess.Popen[str]":
+    def starting() -> "subprocess.Popen[bytes]":
         command = [sys.executable, str(folder / "parent.py"), str(folder)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(command, stderr=log)
         started.append(process)
         return process
 
@@ -89,7 +91,7 @@ def start(folder: Path) -> Iterator[Start]:
     for process in started:
         if process.poll() is None:
             process.kill()
-        process.communicate(timeout=30)
+        process.wait(timeout=30)
 
 
 def until(true: Callable[[], object], seconds: float = 30) -> None:
@@ -111,9 +113,15 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def events(process: "subprocess.Popen[str]") -> list[dict[str, object]]:
-    _, log = process.communicate(timeout=30)
-    return [json.loads(line) for line in log.splitlines()]
+def events(folder: Path, process: "subprocess.Popen[bytes]") -> list[dict[str, object]]:
+    """Return what was logged, when the process has ended."""
+    process.wait(timeout=30)
+    return [json.loads(line) for line in (folder / "log").read_text().splitlines()]
+
+
+def has_logged(folder: Path, event: str) -> int:
+    """Return how many times an event was logged so far."""
+    return (folder / "log").read_text().count(f'"event": "{event}"')
 
 
 def is_ready(folder: Path) -> bool:

@@ -19,7 +19,7 @@ def test_workers_and_jobs_are_started_and_drained(folder: Path, start: Start) ->
     socket.create_connection((host, int(port))).close()
     assert (len(pids(folder, "worker")), len(pids(folder, "jobs"))) == (2, 1)
     process.send_signal(signal.SIGTERM)
-    said = events(process)
+    said = events(folder, process)
     assert process.returncode == 0
     assert pids(folder, "stopped") == pids(folder, "worker") | pids(folder, "jobs")
     assert not is_ready(folder)
@@ -31,7 +31,7 @@ def test_the_job_process_waits_for_a_worker_that_serves_but_not_for_ever(folder:
     process = start()
     until(lambda: is_ready(folder))
     process.send_signal(signal.SIGTERM)
-    begun = [str(event["process"]) for event in events(process) if event["event"] == "process_started"]
+    begun = [str(event["process"]) for event in events(folder, process) if event["event"] == "process_started"]
     assert (sorted(begun[:2]), begun[2]) == (["worker-1", "worker-2"], "jobs")
     (folder / "unready").touch()
     before = pids(folder, "jobs")
@@ -46,7 +46,7 @@ def test_a_killed_child_is_started_again_on_the_same_port(folder: Path, start: S
     os.kill(killed, signal.SIGKILL)
     until(lambda: len(pids(folder, "worker")) == 3)
     process.send_signal(signal.SIGINT)
-    ended = [event for event in events(process) if event["event"] == "process_ended"]
+    ended = [event for event in events(folder, process) if event["event"] == "process_ended"]
     assert [event["status"] for event in ended] == [-signal.SIGKILL]
     assert process.returncode == 0
 
@@ -54,7 +54,7 @@ def test_a_killed_child_is_started_again_on_the_same_port(folder: Path, start: S
 def test_a_hopeless_child_stops_everything_and_its_message_is_kept(folder: Path, start: Start) -> None:
     (folder / "hopeless").touch()
     process = start()
-    said = events(process)
+    said = events(folder, process)
     assert process.returncode == 78
     assert said[-1]["event"] == "cannot_start"
     assert said[-1]["problem"] == "the root key is missing"
@@ -75,7 +75,7 @@ def test_a_child_that_does_not_stop_is_killed(folder: Path, start: Start, monkey
     process = start()
     until(lambda: is_ready(folder))
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.wait(timeout=30)
     assert process.returncode == 0
     assert not any(is_alive(pid) for pid in pids(folder, "worker") | pids(folder, "jobs"))
 
@@ -91,7 +91,7 @@ def test_a_hangup_is_passed_on_to_the_workers(folder: Path, start: Start) -> Non
 def test_a_wrong_configuration_is_told(folder: Path, start: Start) -> None:
     (folder / "vault.toml").write_text("[nothing]")
     process = start()
-    said = events(process)
+    said = events(folder, process)
     assert process.returncode == 78
     assert "nothing is not a section" in str(said[-1]["problem"])
 
@@ -104,7 +104,7 @@ def test_an_address_of_another_listener_is_refused_even_if_it_shares_its_port(fo
         path = folder / "vault.toml"
         path.write_text(path.read_text().replace("127.0.0.1:0", f"127.0.0.1:{other.getsockname()[1]}"))
         process = start()
-        said = events(process)
+        said = events(folder, process)
     assert process.returncode == 78
     assert "cannot be listened on" in str(said[-1]["problem"])
     assert not pids(folder, "worker")

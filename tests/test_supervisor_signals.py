@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.supervised import Start, events, folder, is_alive, is_ready, names, pids, start, until
+from tests.supervised import Start, events, folder, has_logged, is_alive, is_ready, names, pids, start, until
 
 __all__ = ["folder", "start"]
 
@@ -68,7 +68,7 @@ def test_what_is_stopped_blocked_or_stuck_is_ended_and_started_again(folder: Pat
     assert time.monotonic() - began < 2 + 2 + 10
     assert not any(is_alive(pid) for pid in (stopped, blocked, stuck))
     process.send_signal(signal.SIGTERM)
-    said = events(process)
+    said = events(folder, process)
     assert process.returncode == 0
     problems = {each["pid"]: str(each["problem"]) for each in said if each["event"] == "process_hung"}
     assert problems.keys() == {stopped, blocked, stuck}
@@ -97,7 +97,7 @@ def test_a_supervisor_that_was_itself_stopped_blames_nobody(folder: Path, start:
         time.sleep(0.1)
     time.sleep(1)
     process.send_signal(signal.SIGTERM)
-    said = events(process)
+    said = events(folder, process)
     assert not names(said, "process_hung") + names(said, "process_ended")
 
 
@@ -106,11 +106,11 @@ def test_what_crashes_again_and_again_is_started_with_growing_waits_and_says_whe
     until(lambda: is_ready(folder))
     (folder / "crashing").touch()
     os.kill(min(pids(folder, "worker")), signal.SIGKILL)
-    time.sleep(2.2)
+    until(lambda: len(pids(folder, "crashed")) >= 2)
     (folder / "crashing").unlink()
     until(lambda: len(pids(folder, "worker")) == 3)
     process.send_signal(signal.SIGTERM)
-    ends = [each for each in events(process) if each["event"] == "process_ended"]
+    ends = [each for each in events(folder, process) if each["event"] == "process_ended"]
     assert process.returncode == 0
     assert [end["restart_in_seconds"] for end in ends[:3]] == [0.4, 0.8, 1.6]
     assert "Fatal Python error" in str(ends[1]["stack"])
@@ -121,12 +121,12 @@ def test_a_child_that_turns_hopeless_later_is_tried_again_while_the_others_serve
     until(lambda: is_ready(folder))
     (folder / "hopeless").touch()
     os.kill(min(pids(folder, "jobs")), signal.SIGKILL)
-    time.sleep(1)
+    until(lambda: has_logged(folder, "process_cannot_start"))
     assert process.poll() is None
     (folder / "hopeless").unlink()
     until(lambda: len(pids(folder, "jobs")) == 2)
     process.send_signal(signal.SIGTERM)
-    said = events(process)
+    said = events(folder, process)
     assert process.returncode == 0
     problems = [each["problem"] for each in said if each["event"] == "process_cannot_start"]
     assert set(problems) == {"the root key is missing"}
@@ -139,7 +139,7 @@ def test_a_rolling_restart_replaces_one_after_the_other_by_one_that_serves_alrea
     process.send_signal(signal.SIGUSR1)
     until(lambda: pids(folder, "stopped") == before)
     process.send_signal(signal.SIGTERM)
-    said = events(process)
+    said = events(folder, process)
     assert process.returncode == 0
     assert names(said, "process_started")[3:] == ["worker-1 (next)", "worker-2 (next)", "jobs (next)"]
     assert not names(said, "process_ended")
@@ -156,11 +156,11 @@ def test_a_rolling_restart_ends_at_the_first_that_does_not_come_up(folder: Path,
     workers, jobs = pids(folder, "worker"), pids(folder, "jobs")
     (folder / "crashing").touch()
     process.send_signal(signal.SIGUSR1)
-    time.sleep(1.5)
+    until(lambda: has_logged(folder, "rolling_restart_failed"))
     assert not pids(folder, "stopped")
     assert all(is_alive(pid) for pid in workers | jobs)
     process.send_signal(signal.SIGTERM)
-    said = events(process)
+    said = events(folder, process)
     assert process.returncode == 0
     assert names(said, "rolling_restart_failed") == ["worker-1"]
 
@@ -171,7 +171,7 @@ def test_a_stop_in_the_middle_of_a_rolling_restart_ends_everybody(folder: Path, 
     process.send_signal(signal.SIGUSR1)
     until(lambda: len(pids(folder, "worker")) > 2)
     process.send_signal(signal.SIGTERM)
-    said = events(process)
+    said = events(folder, process)
     assert process.returncode == 0
     assert "rolling_restart_done" not in [each["event"] for each in said]
     assert not any(is_alive(pid) for pid in pids(folder, "worker") | pids(folder, "jobs"))
@@ -185,12 +185,12 @@ def test_the_log_says_what_was_read_again_and_what_needs_a_restart(folder: Path,
     path.write_text(path.read_text().replace('level = "info"', 'level = "debug"'))
     process.send_signal(signal.SIGHUP)
     until(lambda: len(pids(folder, "hup")) == 2)
-    time.sleep(0.5)
+    until(lambda: has_logged(folder, "files_read_again") == 2)
     path.write_text("[nothing]")
     process.send_signal(signal.SIGHUP)
-    time.sleep(0.5)
+    until(lambda: has_logged(folder, "configuration_refused"))
     process.send_signal(signal.SIGTERM)
-    said = events(process)
+    said = events(folder, process)
     read = [each for each in said if each["event"] == "files_read_again"]
     assert {str(each["process"]) for each in read} == {"worker-1", "worker-2"}
     assert all(each["files"] == {"access_file": "new"} for each in read)
@@ -216,7 +216,7 @@ def test_a_service_manager_is_told_everything(folder: Path, start: Start, notifi
     assert notified.count("READY=1") == 1  # the workers have not answered yet
     until(lambda: notified.count("READY=1") == 2)
     process.send_signal(signal.SIGTERM)
-    said = events(process)
+    said = events(folder, process)
     assert names(said, "files_not_read_again") == ["worker-1", "worker-2"]
     until(lambda: notified.count("STOPPING=1\nEXTEND_TIMEOUT_USEC=2000000") == 1)
 
@@ -229,5 +229,5 @@ def test_a_service_manager_is_not_told_of_readiness_before_all_serve(
     until(lambda: len(pids(folder, "jobs")) == 1)
     until(lambda: "STATUS=jobs ready, worker-1 starting, worker-2 starting" in notified.told)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.wait(timeout=30)
     assert notified.count("READY=1") == 0

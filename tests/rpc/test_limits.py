@@ -202,7 +202,8 @@ async def test_only_so_many_large_bodies_are_on_their_way_at_once(
     monkeypatch.setattr(intake, "MOST_LARGE_READERS", 2)
     async with running.channel() as channel:
         calls: list[Any] = [channel.stream_unary(ISSUE)() for _ in range(3)]
-        done, waiting = await asyncio.wait([asyncio.ensure_future(failure(call)) for call in calls], timeout=2)
+        ends = [asyncio.ensure_future(failure(call)) for call in calls]
+        done, waiting = await asyncio.wait(ends, timeout=20, return_when=asyncio.FIRST_COMPLETED)
         assert [from_rpc_error(each.result()).reason for each in done] == ["OVERLOADED"]
         assert await listed(channel) == b""
         for call in calls:

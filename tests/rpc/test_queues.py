@@ -1,6 +1,7 @@
 """What waits for a busy process: a flood of one method is reset, and holds up nobody else."""
 
 import asyncio
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -36,21 +37,22 @@ class Blocking(Recorded):
 
     def __init__(self) -> None:
         super().__init__()
-        self.seconds = 1.5
+        self.holds = threading.Event()
+        self.go_on = threading.Event()
 
     def servicers(self) -> dict[str, object]:
         made = super().servicers()
 
         async def block(*_: object) -> validation.ListPublicKeysResponse:
-            seconds, self.seconds = self.seconds, 0.0
-            time.sleep(seconds)  # noqa: ASYNC251  so that calls pile up in gRPC
+            self.holds.set()
+            assert self.go_on.wait(20)  # so that calls pile up in gRPC
             return validation.ListPublicKeysResponse()
 
         made["vault.v1.ValidationService"].ListPublicKeys = block  # type: ignore[attr-defined]
         return made
 
 
-def _flood(running: Running) -> dict[str, list[str]]:
+def _flood(running: Running, blocking: Blocking) -> dict[str, list[str]]:
     """Call a blocked server from a thread of our own, and return how the calls ended."""
     pair = running.authority.client(ROOT)
     credentials = grpc.ssl_channel_credentials(running.authority.certificate, pair.private_key, pair.certificate)
@@ -61,7 +63,7 @@ def _flood(running: Running) -> dict[str, list[str]]:
         stubs: list[Any] = [channel.unary_unary(path) for path in paths]
         flooded, programs, holds, check, status = stubs
         first = flooded.future(b"")
-        time.sleep(0.2)
+        assert blocking.holds.wait(20)
         flood = [flooded.future(b"") for _ in range(CALLS)]
         others = {
             "health": [check.future(b"") for _ in range(OTHERS)],
@@ -69,6 +71,10 @@ def _flood(running: Running) -> dict[str, list[str]]:
             "status": [status.future(ASKED) for _ in range(OTHERS)],
             "holds": [holds.future(b"\x0a\x07netcash") for _ in range(OTHERS)],
         }
+        deadline = time.monotonic() + 20
+        while sum(call.done() for call in flood) < CALLS - MOST - 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        blocking.go_on.set()
         ends = {name: [call.code().name for call in calls] for name, calls in others.items()}
         return {"flood": [call.code().name for call in [first, *flood]], **ends}
 
@@ -76,8 +82,9 @@ def _flood(running: Running) -> dict[str, list[str]]:
 async def test_a_flood_of_validations_is_reset_and_holds_up_neither_officers_nor_health(
     tmp_path: Path, authority: Authority
 ) -> None:
-    async with serving(tmp_path, authority, Blocking(), ServingLimits(waiting_calls=MOST)) as running:
-        ends = await asyncio.to_thread(_flood, running)
+    blocking = Blocking()
+    async with serving(tmp_path, authority, blocking, ServingLimits(waiting_calls=MOST)) as running:
+        ends = await asyncio.to_thread(_flood, running, blocking)
     assert ends["flood"].count("CANCELLED") >= CALLS - MOST - 2
     assert ends["flood"].count("OK") >= MOST * 3 // 4
     assert ends["health"] == ends["programs"] == ends["holds"] == ends["status"] == ["OK"] * OTHERS

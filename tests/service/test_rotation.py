@@ -160,7 +160,8 @@ async def test_a_watch_tells_of_every_step_and_ends_with_the_job(shop: Workshop)
             seen.append(view)  # noqa: PERF401  they are looked at while it goes on
 
     watching = asyncio.create_task(watch())
-    await asyncio.sleep(0.3)
+    while not seen:  # noqa: ASYNC110  the list tells nobody
+        await asyncio.sleep(0.01)
     assert [view.row.state for view in seen] == [JobState.PAUSED]
     await shop.rotation.resume(shop.call(request_id=uuid4()), "netcash", job_id)
     await shop.work_all()

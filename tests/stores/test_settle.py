@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -76,11 +77,18 @@ async def test_work_that_does_not_end_is_not_waited_for_longer_than_said(
         with pytest.raises(Unavailable) as caught:
             await pg.settle()
         assert caught.value.reason == "UNSETTLED"
-    held = asyncio.create_task(another.transact(lambda _: time.sleep(0.6)))
-    await asyncio.sleep(0.1)
+    began, release = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        began.set()
+        assert release.wait(20)
+
+    held = asyncio.create_task(another.transact(hold))
+    assert await asyncio.to_thread(began.wait, 20)
     with pytest.raises(Unavailable) as caught:
         await store.settle()
     assert caught.value.reason == "UNSETTLED"
+    release.set()
     await held
     for each in (store, pg):
         await each.settle()
@@ -89,7 +97,7 @@ async def test_work_that_does_not_end_is_not_waited_for_longer_than_said(
 async def test_a_session_that_works_without_pause_is_waited_for_once(address: Address, pg: PostgresStore) -> None:
     connection = writing(address)
     settling = asyncio.create_task(pg.settle())
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(1)  # it has looked by now
     connection.commit()
     connection.execute("UPDATE process SET seen_ms = 1")  # another transaction, which has seen all that was committed
     async with asyncio.timeout(5):

@@ -262,9 +262,13 @@ def test_a_vault_that_starts_or_drains_lives_and_is_not_ready(tmp_path: Path) ->
     vault = Running(tmp_path / "vault")
     vault.begin()
     try:
+        until(lambda: vault.children("worker"))
+        starting = vault.children("worker")[0]
+        os.kill(starting, signal.SIGSTOP)
         port = port_of(vault)
-        seen = [ask(port, path)[0] for path in ("/ready", "/live")]
-        assert seen == [503, 200]
+        until(lambda: ask(port, "/live")[0] == 200)
+        assert ask(port, "/ready")[0] == 503
+        os.kill(starting, signal.SIGCONT)
         vault.wait_ready()
         assert [ask(port, path)[0] for path in ("/ready", "/live")] == [200, 200]
         stopped = vault.children("worker")[0]
