@@ -97,8 +97,7 @@ class Package(NamedTuple):
 class Workshop:
     """The services of one vault, and short ways to use them."""
 
-    def __init__(self, parts: Parts, clock: Clock, database: Database, *, ahead: bool = False) -> None:
-        self.ahead = ahead
+    def __init__(self, parts: Parts, clock: Clock, database: Database) -> None:
         self.parts = parts
         self.database = database
         self.clock = clock
@@ -184,7 +183,7 @@ class Workshop:
 
     def runner(self) -> Runner:
         """Make a lane of work."""
-        return Runner(self.recorder, kinds(self.parts, ahead=self.ahead), self.parts.random)
+        return Runner(self.recorder, kinds(self.parts), self.parts.random)
 
     async def work(self, done: Callable[[], bool]) -> None:
         """Run jobs until the database is as wanted."""
@@ -269,12 +268,10 @@ async def workshop(
     random: Callable[[int], bytes] = os.urandom,
     wrap: Callable[[Store], Store] = lambda store: store,
     address: Address | None = None,
-    ahead: bool = False,
 ) -> AsyncIterator[Workshop]:
     """Open a vault in a folder, making it first if it is not there; ``wrap`` may put something around its store.
 
-    With an ``address`` its records live in that PostgreSQL database, which is migrated, and its jobs make their next
-    rows ahead, as they do there; elsewhere they do so if ``ahead``.
+    With an ``address`` its records live in that PostgreSQL database, which is migrated.
     """
     root = folder / "root.key"
     if not root.exists():
@@ -286,6 +283,6 @@ async def workshop(
         keys = KeyMaker(custody, os.urandom)
         await store.transact(lambda tx: initialise(tx, keys, random=os.urandom, now_ms=clock.now_ms))
         parts = parts_over(wrap(store), custody, clock, random=random, bound=bound)
-        yield Workshop(parts, clock, database, ahead=ahead or address is not None)
+        yield Workshop(parts, clock, database)
     finally:
         await store.close()

@@ -84,6 +84,10 @@ class FaultyStore:
         """Return about how many pieces of writing work wait."""
         return self._inner.waiting()
 
+    async def crowded(self) -> bool:
+        """Whether others write; counts as no call."""
+        return await self._inner.crowded()
+
     async def settle(self) -> None:
         """Wait for work that began earlier; counts as one call."""
         async with self._alone:

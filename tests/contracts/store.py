@@ -6,6 +6,7 @@ and ``another``, a second store over the same records, as another process would 
 
 from tests.contracts.store_cards import CardContract
 from tests.contracts.store_codes import CodeContract
+from tests.contracts.store_crowded import CrowdContract
 from tests.contracts.store_incidents import IncidentContract
 from tests.contracts.store_moves import MoveContract
 from tests.contracts.store_naming import NamingContract
@@ -20,6 +21,7 @@ from tests.contracts.store_transactions import TransactionContract
 class StoreContract(
     TransactionContract,
     SettleContract,
+    CrowdContract,
     RowContract,
     RecordContract,
     CardContract,

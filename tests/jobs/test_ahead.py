@@ -31,7 +31,7 @@ class Maker:
 
 
 async def test_what_was_made_ahead_is_given_once() -> None:
-    maker, ahead = Maker(), Ahead[str](on=True)
+    maker, ahead = Maker(), Ahead[str]()
     ahead.begin("a", maker.of("first"))
     await asyncio.sleep(0)
     assert maker.begun == ["first"]
@@ -40,7 +40,7 @@ async def test_what_was_made_ahead_is_given_once() -> None:
 
 
 async def test_whoever_asks_for_another_thing_gets_that_and_the_one_made_ahead_is_stopped() -> None:
-    maker, ahead = Maker(), Ahead[str](on=True)
+    maker, ahead = Maker(), Ahead[str]()
     maker.go_on.clear()
     ahead.begin("a", maker.of("first"))
     await asyncio.sleep(0)
@@ -53,7 +53,7 @@ async def test_whoever_asks_for_another_thing_gets_that_and_the_one_made_ahead_i
 
 
 async def test_a_thing_begun_later_takes_the_place_of_the_one_before() -> None:
-    maker, ahead = Maker(), Ahead[str](on=True)
+    maker, ahead = Maker(), Ahead[str]()
     ahead.begin("a", maker.of("first"))
     await asyncio.sleep(0)
     ahead.begin("b", maker.of("second"))
@@ -62,7 +62,7 @@ async def test_a_thing_begun_later_takes_the_place_of_the_one_before() -> None:
 
 
 async def test_a_failure_is_told_to_whoever_asks_and_the_next_attempt_is_made_anew() -> None:
-    maker, ahead = Maker(), Ahead[str](on=True)
+    maker, ahead = Maker(), Ahead[str]()
     ahead.begin("a", maker.of("no"))
     await asyncio.sleep(0.01)
     with pytest.raises(Unavailable):
@@ -73,18 +73,10 @@ async def test_a_failure_is_told_to_whoever_asks_and_the_next_attempt_is_made_an
 async def test_a_failure_that_nobody_asks_about_is_nobodys() -> None:
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    maker, ahead = Maker(), Ahead[str](on=True)
+    maker, ahead = Maker(), Ahead[str]()
     ahead.begin("a", maker.of("no"))
     await asyncio.sleep(0.01)
     assert await ahead.take("b", maker.of("other")) == "made other"
     del ahead
     await asyncio.sleep(0)
     assert not complaints
-
-
-async def test_nothing_is_made_ahead_where_that_is_off() -> None:
-    maker, ahead = Maker(), Ahead[str](on=False)
-    ahead.begin("a", maker.of("first"))
-    await asyncio.sleep(0)
-    assert not maker.begun
-    assert await ahead.take("a", maker.of("now")) == "made now"

@@ -12,7 +12,7 @@ from tests.contracts.faults import FaultyStore
 from tests.workshop import Workshop, workshop
 from vault.jobs import runner
 from vault.jobs.chunk import Chunk, Kind, Step
-from vault.jobs.runner import CROWDED_BOX_OF, GIVE_WAY_OF, Runner
+from vault.jobs.runner import Pace, Runner
 from vault.model.rows import JobRow
 from vault.model.states import JobKind, JobState
 from vault.service.recorder import Scope
@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 SECONDS_PER_CARD = 0.001
 CARDS = 3000
+PACE = Pace(crowded_of=0.75, rest_of=0.5)
 
 
 class _Seconds:
@@ -71,13 +72,12 @@ async def _sizes(
     shop: Workshop,
     seconds: _Seconds,
     box_seconds: float,
-    least_box_seconds: float = 0.0,
-    crowded: Callable[[], bool] = bool,
+    pace: Pace = PACE,
 ) -> list[int]:
     await shop.program()
     await shop.batch(CARDS)
     paced = {kind: _Paced(worker, seconds, box_seconds) for kind, worker in kinds(shop.parts).items()}
-    working = Runner(shop.recorder, paced, shop.parts.random, seconds, least_box_seconds, crowded)
+    working = Runner(shop.recorder, paced, shop.parts.random, seconds, pace)
     stop = asyncio.Event()
     lane = asyncio.create_task(working.run(stop))
     async with asyncio.timeout(30):
@@ -100,26 +100,37 @@ async def test_a_slow_disk_does_not_make_chunks_small(tmp_path: Path) -> None:
     assert min(sizes[2:-1]) > 190
 
 
-async def test_where_nobody_waits_for_writers_boxes_are_larger(shop: Workshop) -> None:
-    assert max(await _sizes(shop, _Seconds(), 0.2, 0.4)) == 400
+async def test_where_nobody_else_writes_boxes_are_larger(shop: Workshop) -> None:
+    assert max(await _sizes(shop, _Seconds(), 0.2, PACE._replace(alone_seconds=0.4))) == 400
 
 
-async def test_boxes_are_larger_only_until_somebody_waits(shop: Workshop) -> None:
+async def test_boxes_are_larger_only_until_others_write_too(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     chunks = itertools.count()
-    sizes = await _sizes(shop, _Seconds(), 0.1, 0.4, lambda: next(chunks) > 4)
+
+    async def crowded() -> bool:
+        return next(chunks) > 4
+
+    monkeypatch.setattr(shop.recorder.store, "crowded", crowded)
+    sizes = await _sizes(shop, _Seconds(), 0.1, PACE._replace(alone_seconds=0.4))
     assert max(sizes) > 200
-    assert max(sizes[6:]) == round(100 * CROWDED_BOX_OF)
+    assert max(sizes[7:]) == round(100 * PACE.crowded_of)
 
 
-async def test_a_lane_gives_way_to_others_who_wait_to_write(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lane_gives_way_to_others_who_write(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     rested: list[float] = []
 
     async def rest(_stop: asyncio.Event, seconds: float) -> None:
         rested.append(seconds)
         await asyncio.sleep(0)
 
+    async def crowded() -> bool:
+        return True
+
     monkeypatch.setattr(runner, "rest", rest)
-    sizes = await _sizes(shop, _Seconds(), 0.1, crowded=lambda: True)
+    monkeypatch.setattr(shop.recorder.store, "crowded", crowded)
+    sizes = await _sizes(shop, _Seconds(), 0.1)
     gave_way = [seconds for seconds in rested if seconds != runner.IDLE_SECONDS]
-    assert gave_way == pytest.approx([size * SECONDS_PER_CARD * GIVE_WAY_OF for size in sizes[-len(gave_way) - 1 : -1]])
+    assert gave_way == pytest.approx(
+        [size * SECONDS_PER_CARD * PACE.rest_of for size in sizes[-len(gave_way) - 1 : -1]]
+    )
     assert len(gave_way) > 3

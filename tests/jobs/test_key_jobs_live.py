@@ -64,7 +64,7 @@ class Traffic:
 
 def interrupt(shop: Workshop, kind: JobKind, traffic: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the traffic go before each chunk is prepared, and again before it is written."""
-    made = kinds(shop.parts, ahead=shop.ahead)
+    made = kinds(shop.parts)
     inner: Kind = made[kind]
 
     class Interrupted:
@@ -78,7 +78,7 @@ def interrupt(shop: Workshop, kind: JobKind, traffic: Traffic, monkeypatch: pyte
             return step
 
     made[kind] = Interrupted()
-    monkeypatch.setattr("tests.workshop.kinds", lambda parts, *, ahead: made)
+    monkeypatch.setattr("tests.workshop.kinds", lambda parts: made)
 
 
 @pytest.mark.parametrize("kind", MOVES)

@@ -35,6 +35,10 @@ class CountingStore:
         """Return about how many pieces of writing work wait."""
         return self._inner.waiting()
 
+    async def crowded(self) -> bool:
+        """Whether others write."""
+        return await self._inner.crowded()
+
     async def settle(self) -> None:
         """Wait for work that began earlier."""
         await self._inner.settle()
@@ -68,6 +72,10 @@ class SilencedStore:
     def waiting(self) -> int:
         """Return about how many pieces of writing work wait."""
         return self._inner.waiting()
+
+    async def crowded(self) -> bool:
+        """Whether others write."""
+        return await self._inner.crowded()
 
     async def settle(self) -> None:
         """Wait for work that began earlier."""

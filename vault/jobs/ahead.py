@@ -17,18 +17,15 @@ T = TypeVar("T")
 class Ahead(Generic[T]):
     """One thing that is made ahead, on one event loop."""
 
-    def __init__(self, *, on: bool) -> None:
-        """Make things ahead only if it is ``on``: where writers wait for a server, not for this process."""
-        self._on = on
+    def __init__(self) -> None:
         self._key: object = None
         self._task: asyncio.Task[T] | None = None
 
     def begin(self, key: object, make: Callable[[], Awaitable[T]]) -> None:
-        """Begin to make what will be asked for by ``key``, if it is on; what was made before is dropped."""
-        if self._on:
-            self._drop()
-            self._key, self._task = key, asyncio.ensure_future(_made(make))
-            self._task.add_done_callback(_seen)
+        """Begin to make what will be asked for by ``key``; what was made before is dropped."""
+        self._drop()
+        self._key, self._task = key, asyncio.ensure_future(_made(make))
+        self._task.add_done_callback(_seen)
 
     async def take(self, key: object, make: Callable[[], Awaitable[T]]) -> T:
         """Return what was made for ``key``, or make it now.

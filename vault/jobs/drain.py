@@ -11,7 +11,7 @@ The phases of such a job, each in transactions of its own:
 3. Prove: settle once more, count on one snapshot what still names an older version, and drain again while there is
    anything but the rows that were refused.
 
-What the next chunk writes is made while the present one is written, where that gains (``ahead``).
+What the next chunk writes is made while the present one is written (``ahead``).
 
 A row that fails its check is counted as an error, named in the log and left as it is, since nobody knows what it should
 be; a key that it names cannot be destroyed until it is gone.
@@ -111,12 +111,12 @@ class Drain:
 
     box_seconds = BOX_SECONDS
 
-    def __init__(self, recorder: Recorder, promotion: Promotion, mover: Mover, *, ahead: bool = False) -> None:
-        """Use a mover; make each chunk's rows while the one before is written if ``ahead``."""
+    def __init__(self, recorder: Recorder, promotion: Promotion, mover: Mover) -> None:
+        """Use a mover."""
         self._recorder = recorder
         self._promotion = promotion
         self._mover = mover
-        self._ahead: Ahead[Ready] = Ahead(on=ahead)
+        self._ahead: Ahead[Ready] = Ahead()
 
     async def prepare(self, job: JobRow, limit: int) -> Step:
         """Prepare the next chunk."""

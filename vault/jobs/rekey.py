@@ -55,12 +55,11 @@ class Rekey:
 
     box_seconds = BOX_SECONDS
 
-    def __init__(self, recorder: Recorder, promotion: Promotion, *, ahead: bool = False) -> None:
-        """Open each stretch of codes while the one before is written if ``ahead``."""
+    def __init__(self, recorder: Recorder, promotion: Promotion) -> None:
         self._recorder = recorder
         self._promotion = promotion
         self._stretch: Stretch | None = None
-        self._ahead: Ahead[Stretch] = Ahead(on=ahead)
+        self._ahead: Ahead[Stretch] = Ahead()
 
     async def prepare(self, job: JobRow, limit: int) -> Step:
         """Prepare the next chunk."""

@@ -1,16 +1,16 @@
 """Runs jobs: leases one, works it chunk by chunk, takes the next.
 
-A chunk is prepared, then written, one after the other. Preparing the next one in another thread meanwhile was tried
-(2026-11-23) and refused on SQLite: both threads want Python's lock, the store's takes it anew for each row, and 180
-cards took 45 ms that take 10 alone. On PostgreSQL, which writes in a process of its own, kinds that move rows do so
-themselves (``ahead``): rewrap gained half as much again. Re-issue gained a tenth there, for a sixth more of CPU and
-nothing beside validations, so it does not.
+A chunk is prepared, then written, one after the other. Kinds that move rows prepare the next one in another thread
+meanwhile (``ahead``): re-key and rewrap gained a sixth on SQLite and half as much again on PostgreSQL. For re-issue
+that was tried and refused: on PostgreSQL it gained a tenth for a sixth more of CPU, and nothing beside validations; on
+SQLite both threads wanted Python's lock, and 180 cards took 45 ms that take 10 alone.
 """
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from vault import log, metrics
 from vault.audit.event import Event
@@ -36,28 +36,35 @@ LARGEST_CHUNK = 4000
 PATIENCE = 20
 """How often in a row a chunk may fail for want of the store before the lane gives its job back."""
 
-CROWDED_BOX_OF, GIVE_WAY_OF = 0.75, 0.5
-"""While others wait to write: how much of its box a chunk takes, and for how much of its time the lane rests after it.
-
-Measured on SQLite with two processors, 300 validations a second beside a re-issue: with these and more frequent
-checkpoints their p99 fell from 55 to 26 ms, and the re-issue from 7,400 cards/s to 5,200. Shorter boxes and longer
-rests made the re-issue slower and their p99 no better."""
-
 WAITING = frozenset({"PROGRAM_STOPPED", "ISSUANCE_STOPPED"})
 """Reasons for which a job waits until they are gone, rather than fails."""
+
+
+class Pace(NamedTuple):
+    """How long chunks take, alone and beside other processes that write (``Store.crowded``).
+
+    Attributes:
+        alone_seconds: What a chunk's transaction may take whatever its kind, while nobody has to wait for it: more
+            than the kinds ask for.
+        crowded_of: How much of what its kind asks for it takes beside others.
+        rest_of: For how much of a chunk's time the lane rests after it beside others.
+    """
+
+    alone_seconds: float = 0.0
+    crowded_of: float = 1.0
+    rest_of: float = 0.0
 
 
 class Runner:
     """One lane of work: one job at a time, under a lease of its own."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  what it is made of
+    def __init__(
         self,
         recorder: Recorder,
         kinds: Mapping[JobKind, Kind],
         random: Callable[[int], bytes],
         seconds: Callable[[], float] = time.monotonic,
-        least_box_seconds: float = 0.0,
-        crowded: Callable[[], bool] = bool,
+        pace: Pace = Pace(),  # noqa: B008  it does not change
     ) -> None:
         """Work the given kinds.
 
@@ -66,18 +73,15 @@ class Runner:
             kinds: Who does each kind of job.
             random: Random bytes.
             seconds: A clock that only moves forward.
-            least_box_seconds: How long a chunk's transaction may take whatever its kind, while nobody has to wait
-                for it: more than the kinds ask for.
-            crowded: Whether others wait for transactions that write; by itself, nobody ever does. While they do, chunks
-                are ``CROWDED_BOX_OF`` as long, and after each the lane rests for ``GIVE_WAY_OF`` the time it took.
+            pace: How long chunks take.
         """
         self._recorder = recorder
         self._kinds = kinds
         self._random = random
         self._owner = random(16)
         self._seconds = seconds
-        self._least_box_seconds = least_box_seconds
-        self._crowded = crowded
+        self._pace = pace
+        self._crowded = False
         self._took_seconds = 0.0
         self._limits: dict[int, int] = {}
         self._begun = b""
@@ -138,7 +142,7 @@ class Runner:
                 if pause > SHORT_REST_SECONDS:
                     await self._rest(job, pause)
                     return
-                way = min(SHORT_REST_SECONDS, self._took_seconds * GIVE_WAY_OF) if self._crowded() else 0.0
+                way = min(SHORT_REST_SECONDS, self._took_seconds * self._pace.rest_of) if self._crowded else 0.0
                 if pause or way:
                     await rest(stop, max(pause, way))
         await self._release(job)
@@ -174,7 +178,8 @@ class Runner:
         after = await self._recorder.record(work)
         self._took_seconds = self._seconds() - begun
         # The commit takes nearly the same for every size, so it is left out: on a slow disk chunks would only shrink.
-        box = box_seconds * CROWDED_BOX_OF if self._crowded() else max(box_seconds, self._least_box_seconds)
+        self._crowded = await self._recorder.store.crowded()
+        box = box_seconds * self._pace.crowded_of if self._crowded else max(box_seconds, self._pace.alone_seconds)
         self._adapt(job.kind, box / max(took, 1e-6), full=full)
         if after is not None:
             metrics.count("job_items", max(0, after.done_count - job.done_count), kind=JobKind(job.kind).name)

@@ -187,6 +187,12 @@ class Store(Source, Protocol):
     def waiting(self) -> int:
         """Return about how many pieces of writing work wait in this process."""
 
+    async def crowded(self) -> bool:
+        """Whether other processes were writing too, within about the last half second.
+
+        Who writes at length, and nobody waits for that, does so in smaller portions while they do.
+        """
+
     async def settle(self) -> None:
         """Wait until every piece of writing work that began before this call has ended, in all processes.
 

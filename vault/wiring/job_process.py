@@ -19,14 +19,13 @@ from vault.jobs.reissue import ReissueCards
 from vault.jobs.rekey import Rekey
 from vault.jobs.retag import Retag
 from vault.jobs.rewrap import Rewrap
-from vault.jobs.runner import Runner
+from vault.jobs.runner import Pace, Runner
 from vault.jobs.sweep import Sweeper
 from vault.model.states import JobKind
 from vault.service.issuing.newcode import CodeMaker
 from vault.service.rotation.destruction import Destruction
 from vault.service.rotation.promotion import Promotion
 from vault.service.rotation.reissue import Reissuer
-from vault.stores.sqlite import SqliteStore
 from vault.wiring.beating import beating
 from vault.wiring.garbage import spare_collections
 from vault.wiring.parts import Parts, assemble, clock_ms, open_custody, open_store
@@ -35,23 +34,31 @@ from vault.wiring.vitals import start_metrics, told_vitals
 LANES = 4
 """Jobs worked at the same time."""
 
-LEAST_BOX_SECONDS = {"sqlite": 0.025, "postgres": 0.05}
-"""How long a chunk may take on each kind of store while nobody waits for it, whatever its kind asks for.
+PACES = {"sqlite": Pace(0.025, 0.75, 0.5), "postgres": Pace(0.05, 2.0, 0.25)}
+"""How long chunks take on each kind of store, by measurements with two processors (2026-11-23).
 
-SQLite's writers queue, so there it is only while no other process writes; alone, with chunks of 25 instead of 10 ms,
-re-issue and re-key do some 15 in a hundred more, since rows share pages and commits (2026-11-23).
-PostgreSQL's writers do not queue, so nobody waits for large ones.
-Of 12, 50, 100 and 200 ms there (2026-11-23), 50 re-issued 1.5 times what 12 did with validations no later; longer
-ones gained nothing, and made validations late.
+SQLite's writers queue, so a validation waits for a chunk's rest. Alone, with chunks of 25 instead of 10 ms, re-issue
+and re-key do some 15 in a hundred more, since rows share pages and commits. Beside 300 validations a second, with
+chunks of 7.5 ms and a rest of half of that, their p99 fell from 55 to 26 ms, and a re-issue from 7,400 cards/s to
+5,200; shorter chunks and longer rests made the re-issue slower and their p99 no better.
+
+PostgreSQL's writers do not queue, but share its log and the processors. Alone, of 12, 50, 100 and 200 ms, 50 re-issued
+1.5 times what 12 did. Beside 300 validations a second, a re-issue of 81,105 cards by 50 ms without a rest took 10 s and
+their p99 was 32 ms; by 20 ms with a rest of a quarter 17 s and 22 to 26 ms; by 7.5 ms with a rest of half 21 to 32 s
+and 16 to 22 ms.
 """
 
-AHEAD = {"sqlite": False, "postgres": True}
-"""Whether jobs make their next rows while the present ones are written: PostgreSQL writes in a process of its own."""
+CACHE_MIB = 16
+"""Page cache for what this process writes to SQLite, in MiB.
+
+With 64 its memory doubled from 10,000 to 1,000,000 cards; with 8 no job over 110,000 was slower (2026-11-23): what is
+not cached here the system has.
+"""
 
 SWITCH_SECONDS = 0.0005
-"""How long a thread of a process that makes rows ahead keeps Python's lock from the thread that writes.
+"""How long a thread that makes rows ahead (``vault.jobs.ahead``) keeps Python's lock from the thread that writes.
 
-Python's own 5 ms were waited out after each round trip to the database: 45 to 65 ms for a chunk of 50 codes, that took
+Python's own 5 ms were waited out after each round trip to PostgreSQL: 45 to 65 ms for a chunk of 50 codes, that took
 16 to 29 ms so.
 """
 
@@ -76,8 +83,8 @@ def run(config: Config) -> int:
     return 0
 
 
-def kinds(parts: Parts, *, ahead: bool = False) -> dict[JobKind, Kind]:
-    """Return who does each kind of job, for one lane; they make their next rows ahead where that is wanted."""
+def kinds(parts: Parts) -> dict[JobKind, Kind]:
+    """Return who does each kind of job, for one lane."""
     promotion = Promotion(parts.recorder, parts.keys)
     return {
         JobKind.ISSUE_BATCH: IssueBatch(parts.recorder, parts.preparation, parts.issuer),
@@ -85,19 +92,17 @@ def kinds(parts: Parts, *, ahead: bool = False) -> dict[JobKind, Kind]:
         JobKind.REISSUE: ReissueCards(
             parts.recorder, parts.budget, Reissuer(CodeMaker(parts.budget, parts.random)), parts.slot
         ),
-        JobKind.REKEY: Rekey(parts.recorder, promotion, ahead=ahead),
-        JobKind.REWRAP: Drain(parts.recorder, promotion, Rewrap(parts.budget, parts.random), ahead=ahead),
-        JobKind.REENCRYPT: Drain(parts.recorder, promotion, Reencrypt(parts.budget, parts.random), ahead=ahead),
-        JobKind.RETAG: Drain(parts.recorder, promotion, Retag(), ahead=ahead),
+        JobKind.REKEY: Rekey(parts.recorder, promotion),
+        JobKind.REWRAP: Drain(parts.recorder, promotion, Rewrap(parts.budget, parts.random)),
+        JobKind.REENCRYPT: Drain(parts.recorder, promotion, Reencrypt(parts.budget, parts.random)),
+        JobKind.RETAG: Drain(parts.recorder, promotion, Retag()),
     }
 
 
 async def _work(config: Config) -> None:
     custody = open_custody(config)
-    ahead = AHEAD[config.store.kind]
-    if ahead:
-        sys.setswitchinterval(SWITCH_SECONDS)
-    store = open_store(config)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    store = open_store(config, CACHE_MIB)
     try:
         parts = await assemble(config, store, custody)
         stop = asyncio.Event()
@@ -110,10 +115,9 @@ async def _work(config: Config) -> None:
             for _ in range(LANES):
                 runner = Runner(
                     parts.recorder,
-                    kinds(parts, ahead=ahead),
+                    kinds(parts),
                     parts.random,
-                    least_box_seconds=LEAST_BOX_SECONDS[config.store.kind],
-                    crowded=store.crowded if isinstance(store, SqliteStore) else bool,
+                    pace=PACES[config.store.kind],
                 )
                 group.create_task(runner.run(stop))
             group.create_task(sweeper.run(stop))

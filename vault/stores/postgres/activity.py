@@ -22,6 +22,13 @@ _WRITING = f"""
     WHERE datname = current_database() AND application_name = '{WRITER}' AND (xact_start IS NOT NULL OR {_UNSEEN})
 """  # noqa: S608  our names
 
+LATELY_SECONDS = 0.3
+_LATELY = f"""
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = '{WRITER}'
+    AND state_change > now() - interval '{LATELY_SECONDS} s'
+"""  # noqa: S608  our names and numbers
+
 Writing = set[tuple[int, Any]]
 """Transactions, each by its session's process and its beginning."""
 
@@ -43,3 +50,8 @@ class PostgresActivity:
             message = "the database does not show what its writers do: use one role, or grant it pg_read_all_stats"
             raise Unavailable(message, reason="ACTIVITY_UNSEEN")
         return {(pid, began) for pid, began, _ in found}
+
+    def written_lately(self) -> int:
+        """Return how many writing sessions have done something in the last ``LATELY_SECONDS``, as far as is seen."""
+        ((count,),) = self._session.run(_LATELY).fetchall()
+        return int(count)

@@ -1,6 +1,7 @@
 """The store: a writer and two readers over one PostgreSQL database."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Self, TypeVar, cast
@@ -25,6 +26,9 @@ DEADLINE_SECONDS = 10.0
 SETTLE_SECONDS = 10.0
 """How long work that began earlier is waited for."""
 
+CROWD_SECONDS = 0.2
+"""For how long is taken for true what was seen of the other writers."""
+
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.001, 0.02
 
 
@@ -37,6 +41,8 @@ class PostgresStore:
         self._reading = reading
         self._looking = looking
         self._watch = watch
+        self._crowded = False
+        self._seen_at = -math.inf
 
     @classmethod
     def open(
@@ -102,6 +108,20 @@ class PostgresStore:
     def waiting(self) -> int:
         """Return about how many pieces of writing work wait in this process."""
         return self._writing.waiting()
+
+    async def crowded(self) -> bool:
+        """Whether other processes write too, as it was seen ``CROWD_SECONDS`` ago at most.
+
+        Where that cannot be asked they do: who gives way does no harm.
+        """
+        if time.monotonic() - self._seen_at > CROWD_SECONDS:
+            try:
+                writers = cast("int", await self._looking.submit(lambda tx: tx.activity.written_lately()))
+                self._crowded = writers > 1  # one of them is this process's
+            except Unavailable:
+                self._crowded = True
+            self._seen_at = time.monotonic()
+        return self._crowded
 
     async def settle(self) -> None:
         """Wait until every piece of writing work that began before this call has ended, in all processes.

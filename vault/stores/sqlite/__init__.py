@@ -48,6 +48,6 @@ Decisions, 2026-11-23
 """
 
 from vault.stores.sqlite.schema import check_schema, migrate
-from vault.stores.sqlite.store import SqliteStore
+from vault.stores.sqlite.store import CACHE_MIB, SqliteStore
 
-__all__ = ["SqliteStore", "check_schema", "migrate"]
+__all__ = ["CACHE_MIB", "SqliteStore", "check_schema", "migrate"]

@@ -28,7 +28,7 @@ SETTLE_SECONDS = 10.0
 CROWDED_SECONDS = 0.5
 """How long after somebody had to wait for this process's writing others are taken to be writing."""
 
-CACHE_MIB = 64
+CACHE_MIB = 32
 """Default page cache of the writing connection; the reading ones have a quarter and an eighth."""
 
 
@@ -51,8 +51,7 @@ class SqliteStore:
         Args:
             path: The database's file.
             vault_release: The release that asks, such as ``1.2.0``.
-            cache_mib: Page cache of the writing connection in MiB, at least 1: 64 for a worker; a job that
-                fills a database of millions of cards gains up to 256.
+            cache_mib: Page cache of the writing connection in MiB, at least 1.
 
         Raises:
             FailedPrecondition: The file is missing, not a vault, not migrated, or too new for the release.
@@ -116,7 +115,7 @@ class SqliteStore:
         """Return about how many pieces of writing work wait in this process."""
         return self._writing.waiting()
 
-    def crowded(self) -> bool:
+    async def crowded(self) -> bool:
         """Whether other processes write too: one had to wait for this one's writing a moment ago."""
         return time.monotonic() - self._turn.followed_at < CROWDED_SECONDS
 
