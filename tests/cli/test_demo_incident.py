@@ -140,6 +140,22 @@ def test_the_killer_kills_the_job_process_alone_once_the_re_issue_has_begun(tmp_
         assert worker.poll() is None
 
 
+def test_the_killer_goes_on_whatever_was_told_of_the_steps_before(tmp_path: Path) -> None:
+    moments = Moments(tmp_path / "moments")
+    with children(["--only", "jobs"], ["--only", "jobs"]) as (first, second):
+        killer = Killer(os.getpid(), moments, life_seconds=0.1)
+        try:
+            killer.report(81_000, 81_105)
+            moments.note(REISSUING)
+            assert (first.wait(10), second.wait(10)) == (-9, -9)
+            with children(["--only", "jobs"]) as (again,):
+                killer.report(1, 81_105)
+                assert again.wait(10) == -9
+        finally:
+            killer.end()
+    assert killer.kills[:3] == [0, 0, 1]
+
+
 def test_the_killer_stops_when_the_re_issue_is_done(tmp_path: Path) -> None:
     moments = Moments(tmp_path / "moments")
     with children(["--only", "jobs", "--config"]) as (jobs,):

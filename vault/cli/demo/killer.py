@@ -56,6 +56,7 @@ class Killer:
         while REISSUING not in self._moments.read():
             if self._stop.wait(POLL_SECONDS):
                 return
+        self._done = 0  # what was told until now was of the steps before
         self._kill_after(FIRST_SECONDS)
         while not self._over():
             before = self._done
