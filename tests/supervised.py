@@ -23,7 +23,7 @@ CHILD = """
             child.report_reread({"access_file": "new"})
     signal.signal(signal.SIGHUP, hang_up)
     signal.signal(signal.SIGUSR2, lambda *_: time.sleep(600))
-    child.watch_supervisor(5)
+    child.watch_supervisor(120)
     def stop(*_):
         (folder / f"stopped-{os.getpid()}").touch()
         sys.exit(0)
@@ -43,14 +43,25 @@ CHILD = """
         child.report_ready()
     while True:
         child.report_alive("its writer has not answered" if (folder / f"stuck-{os.getpid()}").exists() else "")
+        if (folder / f"grown-{os.getpid()}").exists():
+            child.report_grown(170)
+            (folder / f"told-{os.getpid()}").touch()
         time.sleep(0.05)
 """
 PARENT = """
-    import pathlib, sys
-    from vault import port, reread, supervisor
-    # What takes 5 s otherwise takes 1.
-    port.ADDRESS_SECONDS = reread.ANSWER_SECONDS = supervisor.KILL_SECONDS = 1.0
+    import os, pathlib, sys
+    from vault import port, process, reread, supervisor, watcher
     folder = pathlib.Path(sys.argv[1])
+    # Nobody runs out of time, except what is to, which takes 1 s instead of 5.
+    port.ADDRESS_SECONDS = 1.0
+    supervisor.KILL_SECONDS = 1.0 if (folder / "stubborn").exists() else 120.0
+    reread.ANSWER_SECONDS = 1.0 if (folder / "deaf").exists() else 120.0
+    process._ABORT_SECONDS, process._KILL_SECONDS, process._LAST_WORDS_SECONDS = 8.0, 60.0, 20.0
+    # However long a process lives, it counts as one that crashed at once.
+    watcher.HEALTHY_SECONDS = 3600.0
+    # A service manager's socket takes only a few messages that nobody has read, so it is told as often as always.
+    if "NOTIFY_SOCKET" not in os.environ:
+        supervisor._STATUS_SECONDS = 0.02
     def command(kind, port):
         return [sys.executable, str(folder / "child.py"), kind, str(port), str(folder)]
     status = supervisor.run(folder / "vault.toml", ready_file=folder / "ready", command=command)
@@ -69,8 +80,10 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "parent.py").write_text(textwrap.dedent(PARENT))
     for name in ("server.crt", "server.key", "client-ca.crt", "access.toml", "root.key"):
         (tmp_path / name).touch()
-    settings = config.EXAMPLE.replace('"127.0.0.1:7443"\n', '"127.0.0.1:0"\n').replace(
-        "drain_seconds = 20", "drain_seconds = 0"
+    settings = (
+        config.EXAMPLE.replace('"127.0.0.1:7443"\n', '"127.0.0.1:0"\n')
+        .replace("drain_seconds = 20", "drain_seconds = 0")
+        .replace("hang_seconds = 15", "hang_seconds = 120")
     )
     (tmp_path / "vault.toml").write_text(settings)
     return tmp_path
@@ -91,10 +104,10 @@ def start(folder: Path) -> Iterator[Start]:
     for process in started:
         if process.poll() is None:
             process.kill()
-        process.wait(timeout=30)
+        process.wait(timeout=180)
 
 
-def until(true: Callable[[], object], seconds: float = 30) -> None:
+def until(true: Callable[[], object], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
@@ -115,7 +128,7 @@ def is_alive(pid: int) -> bool:
 
 def events(folder: Path, process: "subprocess.Popen[bytes]") -> list[dict[str, object]]:
     """Return what was logged, when the process has ended."""
-    process.wait(timeout=30)
+    process.wait(timeout=180)
     return [json.loads(line) for line in (folder / "log").read_text().splitlines()]
 
 

@@ -1,7 +1,7 @@
 """A process under the supervisor, seen from inside.
 
 1. It says over a pipe of its own that it is ready, or that it can never start and why; later that it lives,
-   and what it has read again.
+   what it has read again, and that it had better be replaced.
 2. Saying so never waits: what the pipe has no room for, since the supervisor does not read, is not said.
 3. It stops when its supervisor is gone, however that died: its standard input is a pipe whose other end only
    the supervisor holds, and the end of that is noticed by a thread, whatever the event loop is doing.
@@ -36,6 +36,11 @@ def report_alive(stuck: str = "") -> None:
         stuck: What keeps it from working, in words for the log; empty if nothing does.
     """
     _report({"alive": True, "stuck": stuck})
+
+
+def report_grown(mib: int) -> None:
+    """Tell the supervisor how much memory this process keeps in vain, in MiB: above 0 it had better be replaced."""
+    _report({"grown": mib})
 
 
 def report_reread(files: Mapping[str, str]) -> None:

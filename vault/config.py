@@ -42,6 +42,8 @@ access_file = "access.toml"
 drain_seconds = 20
 # Seconds of silence after which a process is taken to hang, and is replaced, 2 to 3600.
 hang_seconds = 15
+# Resident memory in MiB above which a worker that few are connected to is replaced, 0 to 1000000; 0 for never.
+worker_mib = 112
 
 [custody]
 # Who holds the root key: "file".
@@ -124,6 +126,7 @@ class ServerConfig:
     access_file: Path = field(metadata=_EXISTING)
     drain_seconds: int = field(default=20, metadata={"least": 0, "most": 3600})
     hang_seconds: int = field(default=15, metadata={"least": 2, "most": 3600})
+    worker_mib: int = field(default=112, metadata={"least": 0, "most": 1_000_000})
 
     @property
     def host(self) -> str:

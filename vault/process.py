@@ -35,6 +35,8 @@ class Process:
         self.ready = asyncio.Event()
         self._ready_at = 0.0
         self.message = ""
+        self.grown_mib = 0
+        """How much memory it keeps in vain by its own word, in MiB."""
         self.stack: deque[str] = deque(maxlen=100)
         self._listening = asyncio.create_task(self._listen(reports))
 
@@ -142,6 +144,8 @@ class Process:
                 self.ready.set()
         elif kind == "alive":
             self._pulse.beat(_now(), str(report.get("stuck", "")))
+        elif kind == "grown" and isinstance(report["grown"], int):
+            self.grown_mib = report["grown"]
         elif kind == "reread" and self._rereading and not self._rereading.done():
             files = report["reread"]
             told = {str(name): str(state) for name, state in files.items()} if isinstance(files, dict) else {}

@@ -10,13 +10,16 @@
 6. The port is the vault's from before the first child starts to the end (see ``port``).
 7. Callers wait for no job: the job process is first started once a worker serves, or after 1 s. Processes
    spend most of their start importing, so three at once on two cores would keep the workers back.
-8. A service manager is told when the vault is ready, reads files again, drains, and lives (see ``sdnotify``).
+8. A worker that a burst has left large is replaced (see ``wiring.growth``), one an hour at most, so that a bound that
+   is too low does little harm.
+9. A service manager is told when the vault is ready, reads files again, drains, and lives (see ``sdnotify``).
 
 It holds no key, opens no record and never imports grpc.
 """
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -45,6 +48,8 @@ KILL_SECONDS = 5.0
 """How much longer than ``drain_seconds`` a child may take to end."""
 _JOBS_WAIT_SECONDS = 1.0
 _STATUS_SECONDS = 1.0
+_GROWN_SECONDS = 3600.0
+"""From one worker that is replaced for its size to the next."""
 _log = log.get(__name__)
 
 
@@ -92,6 +97,7 @@ class _Supervisor:
         self._unready = {f"{WORKER}-{number}" for number in range(1, settings.server.workers + 1)} | {JOBS}
         self._watchers: list[Watcher] = []
         self._asked: dict[signal.Signals, asyncio.Event] = {}
+        self._replacing = asyncio.Lock()
 
     async def run(self) -> int:
         server = self._settings.server
@@ -119,6 +125,7 @@ class _Supervisor:
                     group.create_task(self._watch(watcher))
                 group.create_task(self._whenever(signal.SIGHUP, self._read_again))
                 group.create_task(self._whenever(signal.SIGUSR1, self._replace_all))
+                group.create_task(self._replace_grown())
             await listener.close()
         if self._ready_file:
             self._ready_file.unlink(missing_ok=True)
@@ -193,18 +200,39 @@ class _Supervisor:
         up = not self._unready
         if up:
             self._service.reloading()
-        serving = {watcher.name: watcher.process for watcher in self._watchers if watcher.name != JOBS}
-        await read_again(
-            self._settings, {name: process for name, process in serving.items() if process and process.ready.is_set()}
-        )
+        await read_again(self._settings, {watcher.name: process for watcher, process in self._workers()})
         if up:
             self._service.ready()
+
+    def _workers(self) -> list[tuple[Watcher, Process]]:
+        """Return the workers that serve."""
+        found = [(watcher, watcher.process) for watcher in self._watchers if watcher.name != JOBS]
+        return [(watcher, process) for watcher, process in found if process and process.ready.is_set()]
+
+    async def _replace_grown(self) -> None:
+        """Replace a worker that says it keeps too much memory, until the vault stops."""
+        not_before = -math.inf
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _STATUS_SECONDS)
+            grown = [(watcher, process) for watcher, process in self._workers() if process.grown_mib > 0]
+            now = asyncio.get_running_loop().time()
+            if grown and now >= not_before and not self._stopping.is_set():
+                not_before = now + _GROWN_SECONDS
+                watcher, process = max(grown, key=lambda each: each[1].grown_mib)
+                _log.warning("process_grown", process=watcher.name, pid=process.pid, mib=process.grown_mib)
+                await self._replace(watcher)
+
+    async def _replace(self, watcher: Watcher) -> bool:
+        """Replace one process, unless its successor does not come up; one at a time."""
+        async with self._replacing:
+            return await watcher.replace()
 
     async def _replace_all(self) -> None:
         """Replace the processes one by one, the job process last."""
         _log.info("rolling_restart_begun")
         for watcher in sorted(self._watchers, key=lambda each: each.name == JOBS):
-            if not await watcher.replace():
+            if not await self._replace(watcher):
                 if not self._stopping.is_set():
                     _log.error("rolling_restart_failed", process=watcher.name, in_force="the processes before")
                 return

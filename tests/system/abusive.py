@@ -12,7 +12,7 @@ from bench.http2 import Connection, client_context
 from tests.system.running import Running
 from vault.v1.validation_service_pb2 import ListPublicKeysRequest
 
-SETTLE_SECONDS = 30.0
+SETTLE_SECONDS = 240.0
 GROWN = 1.2
 AT_ONCE = 16
 _PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
@@ -30,11 +30,21 @@ async def ask(vault: Running, times: int = 1) -> None:
             await client.call(client.validation.ListPublicKeys, ListPublicKeysRequest())
 
 
+def _all_workers_mib(vault: Running) -> float:
+    """Return what the workers take, one that drains included."""
+    taken = 0.0
+    for worker in vault.children("worker"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has drained
+            taken += resident_mib(worker)
+    return taken
+
+
 @contextlib.asynccontextmanager
-async def abused(vault: Running, most_mib: float) -> AsyncIterator[None]:
+async def abused(vault: Running, most_mib: float, *, may_be_replaced: bool = False) -> AsyncIterator[None]:
     """Run an abuse of a vault with one worker, and check that it has taken no harm.
 
-    It must be the same process, be answering, never have been above a bound, and have given the memory back.
+    It must be the same process, or one that the supervisor has put in its place if it may; be answering, never have
+    been above a bound, and have given the memory back.
     """
     [worker] = vault.children("worker")
     await ask(vault)
@@ -52,12 +62,12 @@ async def abused(vault: Running, most_mib: float) -> AsyncIterator[None]:
         await ask(vault)
     finally:
         watching.cancel()
-    assert vault.children("worker") == [worker]
     deadline = time.monotonic() + SETTLE_SECONDS
-    while resident_mib(worker) > before * GROWN and time.monotonic() < deadline:  # noqa: ASYNC110  the kernel tells nobody
+    while (after := _all_workers_mib(vault)) > before * GROWN and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.2)
-    after = resident_mib(worker)
     print(f"memory of the worker: {before:.0f} MiB before, {max(peaks):.0f} at most, {after:.0f} after")
+    assert vault.children("worker") == [worker] or (may_be_replaced and "process_grown" in vault.log.read_text())
+    await ask(vault)
     assert max(peaks) - before <= most_mib
     assert after <= before * GROWN
 

@@ -1,21 +1,27 @@
 """Vaults of real processes, each in a folder of its own, over a database of its own or a shared one."""
 
+import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
 from vault.cli.development import set_address, set_up
 from vault.client.channel import VaultClient, connect
 
-START_SECONDS = 60.0
+START_SECONDS = STOP_SECONDS = 240.0
+TIMEOUT_SECONDS = 120.0
 
 
 class Running:
@@ -36,6 +42,9 @@ class Running:
         if not self.configuration.exists():
             set_up(folder, address="127.0.0.1:0", programs=programs)
         self._configure(r"workers = \d+", f"workers = {workers}")
+        # On a busy machine no process is replaced but by a test that has it hang, or grow.
+        self._configure(r"hang_seconds = \d+", "hang_seconds = 120")
+        self._configure(r"worker_mib = \d+", "worker_mib = 0")
         if dsn:
             self._configure('kind = "sqlite"', 'kind = "postgres"')
             self._configure('dsn = ".*"', f'dsn = "{dsn}"')
@@ -45,6 +54,7 @@ class Running:
         self.log = folder / "data" / "vault.log"
         self.address = ""
         self.process: subprocess.Popen[bytes] | None = None
+        self._holds_port = False
 
     @classmethod
     def beside(cls, other: Self, folder: Path, *, dsn: str, workers: int = 2) -> Self:
@@ -90,24 +100,40 @@ class Running:
             time.sleep(0.02)
         self.address = (self.folder / "ready").read_text().strip()
         set_address(self.configuration, self.address)
+        if not self._holds_port:
+            self._hold_port()
+
+    def _hold_port(self) -> None:
+        """Keep the port from everybody else while the vault is down: bound, never listening, and shared with it."""
+        host, _, port = self.address.rpartition(":")
+        held = socket.socket()
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            held.setsockopt(socket.SOL_SOCKET, option, 1)
+        held.bind((host, int(port)))
+        weakref.finalize(self, held.close)
+        self._holds_port = True
 
     def stop(self) -> int:
         """Have the vault drain, and return its exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(60)
+        status = self.process.wait(STOP_SECONDS)
         self.process = None
         return status
 
     def kill(self) -> None:
         """Kill the supervisor and every process of it at once, as a power cut would."""
         assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)  # so that it starts no other process meanwhile
+        deadline = time.monotonic() + START_SECONDS
+        while _state(self.process.pid) not in ("T", "Z", "") and time.monotonic() < deadline:
+            time.sleep(0.002)
         victims = [self.process.pid, *self.children()]
         for victim in victims:
-            os.kill(victim, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.kill(victim, signal.SIGKILL)
         self.process.wait()
         self.process = None
-        deadline = time.monotonic() + START_SECONDS
         while any(_alive(victim) for victim in victims) and time.monotonic() < deadline:
             time.sleep(0.005)
 
@@ -118,17 +144,31 @@ class Running:
         found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [int(child) for child in found if kind.encode() in _command(int(child))]
 
+    def states(self) -> str:
+        """Return what the listener for health says each process does; empty where it does not answer."""
+        lines = self.log.read_text().splitlines()
+        said = [json.loads(line) for line in lines if '"listener_open"' in line and line.endswith("}")]
+        try:
+            with urllib.request.urlopen(f"http://{said[-1]['address']}/live", timeout=TIMEOUT_SECONDS) as answer:
+                told = answer.read()
+        except urllib.error.HTTPError as not_live:
+            with not_live:
+                told = not_live.read()
+        except (OSError, IndexError):
+            return ""
+        return str(json.loads(told)["processes"])
+
     @property
     def certificates(self) -> Path:
         """The folder of the vault's certificates and its callers'."""
         return self.folder / "certificates"
 
-    def client(self, caller: str, timeout_seconds: float = 20.0, address: str = "") -> VaultClient:
+    def client(self, caller: str, timeout_seconds: float = TIMEOUT_SECONDS, address: str = "") -> VaultClient:
         """Return a client with a caller's certificate, for this vault or for those of another address."""
         return client_of(self.certificates, caller, address or self.address, timeout_seconds)
 
 
-def client_of(certificates: Path, caller: str, address: str, timeout_seconds: float = 20.0) -> VaultClient:
+def client_of(certificates: Path, caller: str, address: str, timeout_seconds: float = TIMEOUT_SECONDS) -> VaultClient:
     """Return a client with a caller's certificate."""
     return connect(
         address,
@@ -186,3 +226,11 @@ def _command(pid: int) -> bytes:
 
 def _alive(pid: int) -> bool:
     return bool(_command(pid))
+
+
+def _state(pid: int) -> str:
+    """Return a process's state as the kernel tells it, ``T`` for one that is stopped; empty for one that is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""

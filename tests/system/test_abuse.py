@@ -7,6 +7,7 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -33,7 +34,6 @@ from vault.crypto.keypair import public_key
 from vault.model.states import KeyPurpose
 from vault.rpc.contract import methods
 from vault.rpc.limits import HANDSHAKE_SECONDS
-from vault.rpc.memory import LOOK_SECONDS
 from vault.secret import Secret
 from vault.v1 import administration_service_pb2 as administration
 from vault.v1 import issuance_service_pb2 as issuance
@@ -57,8 +57,8 @@ async def _warm_up(vault: Running) -> None:
     await ask(vault, 200)
 
 
-async def _idle(vault: Running, count: int, most_mib: float) -> None:
-    async with abused(vault, most_mib):
+async def _idle(vault: Running, count: int, most_mib: float, *, may_be_replaced: bool = False) -> None:
+    async with abused(vault, most_mib, may_be_replaced=may_be_replaced):
         connections = await Attacker(vault).connections(count)
         await ask(vault)
         for connection in connections:
@@ -70,16 +70,21 @@ async def test_a_thousand_idle_connections(vault: Running) -> None:
 
 
 @pytest.mark.long
-async def test_ten_thousand_idle_connections(vault: Running) -> None:
-    """The first wave of so many leaves some 8 KB for each behind in the C library's heaps; further ones, no more."""
-    for connection in await Attacker(vault).connections(9_900):
-        connection.close()
-    await asyncio.sleep(3 * LOOK_SECONDS)
-    await _idle(vault, 9_900, most_mib=1500)
+async def test_ten_thousand_idle_connections(tmp_path: Path) -> None:
+    """They leave a worker with twice the memory that it had, so another one takes its place."""
+    vault = Running(tmp_path / "vault", workers=1)
+    settings = vault.configuration.read_text()
+    vault.configuration.write_text(settings.replace("worker_mib = 0", "worker_mib = 112"))
+    vault.start()
+    try:
+        await _warm_up(vault)
+        await _idle(vault, 9_900, most_mib=1500, may_be_replaced=True)
+    finally:
+        vault.kill()
 
 
-async def _streams(vault: Running, count: int, most_mib: float) -> Counter[int | None]:
-    """Open streams that send their headers and no more, and return how those that ended did."""
+async def _streams(vault: Running, count: int, most_mib: float, least_ended: int = 0) -> Counter[int | None]:
+    """Open streams that send their headers and no more, and return how those that ended did: so many at least."""
     attacker = Attacker(vault)
     each = 500
     ends: Counter[int | None] = Counter()
@@ -100,6 +105,9 @@ async def _streams(vault: Running, count: int, most_mib: float) -> Counter[int |
         connections = await attacker.connections(count // each)
         listening = [asyncio.create_task(open_all(connection)) for connection in connections]
         await asyncio.wait(listening, timeout=3)
+        async with asyncio.timeout(240):
+            while ends.total() < least_ended:  # noqa: ASYNC110  no event tells
+                await asyncio.sleep(0.05)
         await ask(vault)
         for connection in connections:
             connection.close()
@@ -110,8 +118,8 @@ async def _streams(vault: Running, count: int, most_mib: float) -> Counter[int |
 
 
 async def test_two_thousand_streams_without_a_body(vault: Running) -> None:
-    ends = await _streams(vault, 2000, most_mib=100)
-    assert ends.total() > 1500, "most are given up or reset, since only so many bodies may be on their way"
+    """Most are given up or reset, since only so many bodies may be on their way."""
+    ends = await _streams(vault, 2000, most_mib=100, least_ended=1501)
     assert set(ends) <= {UNAVAILABLE, 1}
 
 
@@ -126,7 +134,7 @@ async def test_a_flood_of_pings_is_cut_off(vault: Running) -> None:
         pings = b"".join(frame(PING, 0, 0, struct.pack(">Q", number)) for number in range(10_000))
         connection.writer.write(pings)
         seen: list[int] = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while frames := await connection.frames():
                 seen += [each.kind for each in frames]
                 goodbyes = [each.payload for each in frames if each.kind == GOAWAY]
@@ -165,7 +173,7 @@ async def test_handshakes_that_are_never_finished_are_given_up(vault: Running) -
         for number, (_, writer) in enumerate(half_open):
             writer.write(hello[: number % (len(hello) + 1)])
         await ask(vault)
-        async with asyncio.timeout(HANDSHAKE_SECONDS + 15):
+        async with asyncio.timeout(HANDSHAKE_SECONDS + 120):
             await asyncio.gather(*(_closed(reader) for reader, _ in half_open))
         assert time.monotonic() - begin > HANDSHAKE_SECONDS - 1
         for _, writer in half_open:
@@ -212,7 +220,7 @@ async def _batch(vault: Running, cards: int) -> str:
     async with vault.client("issuer") as client:
         wanted = issuance.CreateBatchRequest(program=PROGRAM, count=cards, recipient="printer")
         batch = (await client.call(client.issuance.CreateBatch, wanted)).batch
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(600):
             while batch.state != resources.Batch.STATE_READY:
                 await asyncio.sleep(0.1)
                 asked = issuance.GetBatchRequest(program=PROGRAM, batch_id=batch.batch_id)
@@ -237,7 +245,7 @@ async def test_fuzzed_requests_are_refused_and_nothing_more(vault: Running) -> N
                 kind: Any = client.channel.unary_stream if method.streams else client.channel.unary_unary
                 for body in bodies:
                     sent += len(body)
-                    call = kind(f"/{method.full_name}")(body, timeout=20)
+                    call = kind(f"/{method.full_name}")(body, timeout=120)
                     try:
                         await (call.read() if method.streams else call)
                     except grpc.aio.AioRpcError as error:

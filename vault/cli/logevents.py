@@ -47,6 +47,7 @@ MEANINGS: Final[Mapping[str, str]] = MappingProxyType(
         "process_cannot_start": "a process of a vault that serves cannot start again, and why",
         "process_does_not_end": "not even SIGKILL has ended a process",
         "process_ended": "a process has ended without being told to, and is started again; its stacks if it crashed",
+        "process_grown": "a worker keeps more memory than `worker_mib` with few callers connected, and is replaced",
         "process_hung": "a process has not shown itself for `hang_seconds`, and is replaced",
         "process_not_replaced": "a process's successor did not come up; the one before goes on",
         "process_not_started": "the system could not start a process",

@@ -6,7 +6,8 @@ back little (measured: 500 connections came and went, and of 46 MB none was give
 1. Every ``LOOK_SECONDS`` in which resident memory has changed, the C library is asked to give back what is free, in a
    thread beside the event loop; that takes it some milliseconds.
    What lies between objects that live on stays: the first wave of many connections leaves some 8 KB for each (measured
-   with 5,000: 71 MB before, 420 at most, 113 after), the next ones leave no more.
+   with 5,000: 71 MB before, 420 at most, 113 after), the next ones leave no more. gRPC keeps the handles by which it
+   polled them, for ever, each on a page of its own. A worker that is large so is replaced (``wiring.growth``).
 2. A process that is busy, by ``BUSY_OF`` of a processor, is left alone: it would take the same memory again at once,
    page by page. So is one at rest. Where the C library knows no ``malloc_trim``, nothing is done.
 """

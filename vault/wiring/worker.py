@@ -69,6 +69,7 @@ from vault.status import code_of
 from vault.tracing import Tracer
 from vault.wiring.beating import beating
 from vault.wiring.garbage import spare_collections
+from vault.wiring.growth import told_growth
 from vault.wiring.parts import Parts, assemble, open_custody, open_store, replica_of
 from vault.wiring.vitals import start_metrics, told_vitals
 
@@ -189,7 +190,11 @@ async def _answer(config: Config, port: int, parts: Parts, tls: TlsFiles) -> Non
     await server.start(f"{config.server.address.rpartition(':')[0]}:{port}")
     spare_collections()
     report_ready()
-    async with told_vitals(recorder, server.load, lambda: tls.expires), beating(config, parts.store, looks=True):
+    async with (
+        told_vitals(recorder, server.load, lambda: tls.expires),
+        told_growth(config.server.worker_mib),
+        beating(config, parts.store, looks=True),
+    ):
         await _until_told(access, tls, presence, superseded)
         await server.drain(config.server.drain_seconds)
     if tracer is not None:
