@@ -21,7 +21,7 @@ from vault.v1.resources_pb2 import CardSelector, PresentedCode, ProgramSettings,
 from vault.v1.validation_service_pb2 import RedeemCodeRequest
 
 REFERENCE: Final = "unknown"
-LIFE_SECONDS = 2.0
+LIFE_SECONDS = 8.0
 """How long the cards live that are to expire."""
 
 BESIDE = 10_000

@@ -25,7 +25,7 @@ from bench.processes import children
 
 USER = "cardvault"
 SETTINGS = {"listen_addresses": "", "log_min_messages": "warning", "log_line_prefix": ""}
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.02
 _BIN = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
@@ -45,8 +45,8 @@ class Cluster:
         return [self._pid, *children(self._pid)]
 
     def dsn(self, database: str = "postgres") -> str:
-        """Return a database's key words."""
-        return f"host={self._folder} dbname={database} user={USER}"
+        """Return a database's key words; a server that is held up is waited for longer than in production."""
+        return f"host={self._folder} dbname={database} user={USER} connect_timeout={START_SECONDS:.0f}"
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Run a statement over a connection of its own, and return its rows."""

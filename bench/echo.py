@@ -20,7 +20,7 @@ from bench.processes import children, command
 from vault.rpc.environment import prepare_environment
 
 METHOD = "/bench.Echo/Echo"
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 async def _serve(certificates: Path, port: int) -> None:

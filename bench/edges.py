@@ -38,7 +38,7 @@ from vault.v1.validation_service_pb2 import (
     ValidatedCode,
 )
 
-CALL_SECONDS = 30.0
+CALL_SECONDS = 120.0
 AGAIN_SECONDS = 0.05
 VERIFIED = 100
 WARM_UP = 0.1

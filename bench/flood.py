@@ -8,7 +8,7 @@ after which to retry; ``held`` and ``none``; ``reset``; any other grpc-status by
 
 A call costs it some 10 µs (``bench.http2``), a twentieth of what a gRPC client would take from the vault's cores. Like
 a gRPC client it keeps to one stream for each call and to the server's bound on streams: what is above that bound when
-it is due is not sent, and ends as ``held``; what has not ended 2 s after its deadline ends as ``none``.
+it is due is not sent, and ends as ``held``; what has not ended ``last_seconds`` after its deadline ends as ``none``.
 """
 
 import asyncio
@@ -28,8 +28,6 @@ TICK_SECONDS = 0.004
 MOST_STREAMS = 1000
 PREFIX_BYTES = 5
 UNAVAILABLE, PUSHBACK = 14, b"grpc-retry-pushback-ms"
-LAST_SECONDS = 2.0
-"""Allowed beyond a call's deadline for its end to arrive."""
 
 
 class Flood(NamedTuple):
@@ -37,6 +35,7 @@ class Flood(NamedTuple):
 
     Attributes:
         rate: Calls a second; 0 for ``in_flight`` calls at any time.
+        last_seconds: Allowed beyond a call's deadline for its end to arrive.
     """
 
     address: str
@@ -50,6 +49,7 @@ class Flood(NamedTuple):
     in_flight: int
     seconds: float
     deadline_ms: int
+    last_seconds: float = 2.0
 
 
 class _Pipe:
@@ -115,7 +115,7 @@ async def _work(flood: Flood) -> dict[str, list[tuple[float, int]]]:
     await asyncio.to_thread(sys.stdin.readline)
     turn = itertools.islice(itertools.cycle(pairs), flood.first, None)
     await _offer(flood, pipes, turn)
-    deadline = time.monotonic() + flood.deadline_ms / 1000 + LAST_SECONDS
+    deadline = time.monotonic() + flood.deadline_ms / 1000 + flood.last_seconds
     while any(pipe.pending for pipe in pipes) and time.monotonic() < deadline:  # noqa: ASYNC110  # of many, none tells
         await asyncio.sleep(TICK_SECONDS)
     ends["none"] += [(due, 0) for pipe in pipes for due, _ in pipe.pending.values()]

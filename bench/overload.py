@@ -176,7 +176,7 @@ def _process(file: Path, flood: Flood) -> "subprocess.Popen[str]":
 
 
 def _ends(process: "subprocess.Popen[str]", flood: Flood) -> Ends:
-    said, _ = process.communicate(timeout=flood.seconds + flood.deadline_ms / 1000 + REST_SECONDS)
+    said, _ = process.communicate(timeout=flood.seconds + flood.deadline_ms / 1000 + flood.last_seconds + REST_SECONDS)
     if process.returncode:
         message = f"a client process ended with status {process.returncode}"
         raise RuntimeError(message)

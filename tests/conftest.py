@@ -7,10 +7,15 @@ from vault.rpc.environment import prepare_environment
 prepare_environment()
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.postgres import address, cluster, template
 
 __all__ = ["address", "cluster", "template"]
+
+# Property tests are not timed: a busy machine is no failure.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -33,6 +33,8 @@ _SETTINGS = {
     "log_line_prefix": "",
 }
 
+PATIENT = "connect_timeout=120"
+"""What is added to a server's key words: a server that is held up is waited for longer than in production."""
 _TABLES = sorted({*SHAPES, "process"})
 _EMPTY = f"""SET lock_timeout = '2s'; {"".join(f"DELETE FROM {table};" for table in _TABLES)}
     UPDATE catalogue SET number = 0"""
@@ -46,6 +48,11 @@ def programs() -> Path:
 
 
 IN_USE = "pre-existing shared memory block"
+
+
+def named(database: str) -> str:
+    """Return the key words of a database that do not say where its server is."""
+    return f"dbname={database} user=cardvault {PATIENT}"
 
 
 class Cluster:
@@ -77,7 +84,7 @@ class Cluster:
         settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         command = [*self._prefix, str(self.bin / "postgres"), "-D", str(self.data), "-k", str(self.folder), *settings]
         self._process = self._begin(command)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240
         while True:
             try:
                 self.execute("SELECT 1")
@@ -102,7 +109,7 @@ class Cluster:
             self._process.wait()
             self._process = None
             # Children leave the group of the postmaster, and end by themselves once it is gone.
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 120
             while self._children() and time.monotonic() < deadline:
                 time.sleep(0.01)
 
@@ -116,7 +123,7 @@ class Cluster:
 
     def dsn(self, database: str = "postgres") -> str:
         """Return a database's key words."""
-        return f"host={self.folder} dbname={database} user=cardvault"
+        return f"host={self.folder} {named(database)}"
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Run a statement by a connection of its own, and return its rows."""
@@ -141,7 +148,7 @@ class Cluster:
     def give_back(self, database: str) -> None:
         """Empty a borrowed database for the next test, or drop it if it is still in use."""
         others = f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}'"
-        self.execute(f"SELECT pg_terminate_backend(pid, 2000) FROM ({others}) AS other")
+        self.execute(f"SELECT pg_terminate_backend(pid, 60000) FROM ({others}) AS other")
         try:
             self.execute(_EMPTY, database)
         except psycopg.OperationalError:

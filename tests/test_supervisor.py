@@ -5,8 +5,6 @@ import signal
 import socket
 from pathlib import Path
 
-import pytest
-
 from tests.supervised import Start, events, folder, is_alive, is_ready, pids, start, until
 
 __all__ = ["folder", "start"]
@@ -70,12 +68,12 @@ def test_children_do_not_outlive_a_killed_supervisor(folder: Path, start: Start)
     assert pids(folder, "stopped") == children
 
 
-def test_a_child_that_does_not_stop_is_killed(folder: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_does_not_stop_is_killed(folder: Path, start: Start) -> None:
     (folder / "stubborn").touch()
     process = start()
     until(lambda: is_ready(folder))
     process.send_signal(signal.SIGTERM)
-    process.wait(timeout=30)
+    process.wait(timeout=180)
     assert process.returncode == 0
     assert not any(is_alive(pid) for pid in pids(folder, "worker") | pids(folder, "jobs"))
 

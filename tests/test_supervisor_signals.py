@@ -43,29 +43,27 @@ class Notified:
 def notified(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notified]:
     manager = Notified(folder / "notify")
     monkeypatch.setenv("NOTIFY_SOCKET", str(folder / "notify"))
-    monkeypatch.setenv("WATCHDOG_USEC", "600000")
+    monkeypatch.setenv("WATCHDOG_USEC", "3000000")
     yield manager
     manager.close()
 
 
 def set_seconds(folder: Path, name: str, seconds: int) -> None:
     path = folder / "vault.toml"
-    before = {"hang_seconds": "hang_seconds = 15", "drain_seconds": "drain_seconds = 0"}[name]
+    before = {"hang_seconds": "hang_seconds = 120", "drain_seconds": "drain_seconds = 0"}[name]
     assert path.read_text().count(before) == 1
     path.write_text(path.read_text().replace(before, f"{name} = {seconds}"))
 
 
 def test_what_is_stopped_blocked_or_stuck_is_ended_and_started_again(folder: Path, start: Start) -> None:
-    set_seconds(folder, "hang_seconds", 2)
+    set_seconds(folder, "hang_seconds", 8)
     process = start()
     until(lambda: is_ready(folder))
     (stopped, blocked), (stuck,) = pids(folder, "worker"), pids(folder, "jobs")
-    began = time.monotonic()
     os.kill(stopped, signal.SIGSTOP)
     os.kill(blocked, signal.SIGUSR2)
     (folder / f"stuck-{stuck}").touch()
     until(lambda: len(pids(folder, "worker")) == 4 and len(pids(folder, "jobs")) == 2)
-    assert time.monotonic() - began < 2 + 2 + 10
     assert not any(is_alive(pid) for pid in (stopped, blocked, stuck))
     process.send_signal(signal.SIGTERM)
     said = events(folder, process)
@@ -85,14 +83,14 @@ def test_what_is_stopped_blocked_or_stuck_is_ended_and_started_again(folder: Pat
 
 
 def test_a_supervisor_that_was_itself_stopped_blames_nobody(folder: Path, start: Start) -> None:
-    set_seconds(folder, "hang_seconds", 2)
+    set_seconds(folder, "hang_seconds", 6)
     process = start()
     until(lambda: is_ready(folder))
     everybody = [process.pid, *pids(folder, "worker"), *pids(folder, "jobs")]
     for pid in everybody:
         os.kill(pid, signal.SIGSTOP)
-    time.sleep(3)
-    for pid in everybody:  # the supervisor first: it finds every child silent for 3 s
+    time.sleep(7)
+    for pid in everybody:  # the supervisor first: it finds every child silent for 7 s
         os.kill(pid, signal.SIGCONT)
         time.sleep(0.1)
     time.sleep(1)
@@ -168,6 +166,7 @@ def test_a_rolling_restart_ends_at_the_first_that_does_not_come_up(folder: Path,
 def test_a_stop_in_the_middle_of_a_rolling_restart_ends_everybody(folder: Path, start: Start) -> None:
     process = start()
     until(lambda: is_ready(folder))
+    (folder / "unready").touch()  # the first successor never serves
     process.send_signal(signal.SIGUSR1)
     until(lambda: len(pids(folder, "worker")) > 2)
     process.send_signal(signal.SIGTERM)
@@ -186,6 +185,7 @@ def test_the_log_says_what_was_read_again_and_what_needs_a_restart(folder: Path,
     process.send_signal(signal.SIGHUP)
     until(lambda: len(pids(folder, "hup")) == 2)
     until(lambda: has_logged(folder, "files_read_again") == 2)
+    until(lambda: has_logged(folder, "configuration_changed") == 2)
     path.write_text("[nothing]")
     process.send_signal(signal.SIGHUP)
     until(lambda: has_logged(folder, "configuration_refused"))
@@ -205,20 +205,22 @@ def test_the_log_says_what_was_read_again_and_what_needs_a_restart(folder: Path,
 
 
 def test_a_service_manager_is_told_everything(folder: Path, start: Start, notified: Notified) -> None:
+    (folder / "deaf").touch()
     process = start()
     until(lambda: notified.count("READY=1") == 1)
     assert is_ready(folder)
     until(lambda: "STATUS=jobs ready, worker-1 ready, worker-2 ready" in notified.told)
     until(lambda: notified.count("WATCHDOG=1") > 3)
-    (folder / "deaf").touch()
     process.send_signal(signal.SIGHUP)
-    until(lambda: notified.count("RELOADING=1\nMONOTONIC_USEC=") == 1)
-    assert notified.count("READY=1") == 1  # the workers have not answered yet
     until(lambda: notified.count("READY=1") == 2)
+    # It is ready again when the workers' time to answer is over, not before.
+    assert has_logged(folder, "files_not_read_again") == 2
+    told = [said for said in notified.told if said.startswith(("READY=1", "RELOADING=1\nMONOTONIC_USEC="))]
+    assert [said.partition("=")[0] for said in told] == ["READY", "RELOADING", "READY"]
     process.send_signal(signal.SIGTERM)
     said = events(folder, process)
     assert names(said, "files_not_read_again") == ["worker-1", "worker-2"]
-    until(lambda: notified.count("STOPPING=1\nEXTEND_TIMEOUT_USEC=2000000") == 1)
+    until(lambda: notified.count("STOPPING=1\nEXTEND_TIMEOUT_USEC=240000000") == 1)
 
 
 def test_a_service_manager_is_not_told_of_readiness_before_all_serve(
@@ -229,5 +231,5 @@ def test_a_service_manager_is_not_told_of_readiness_before_all_serve(
     until(lambda: len(pids(folder, "jobs")) == 1)
     until(lambda: "STATUS=jobs ready, worker-1 starting, worker-2 starting" in notified.told)
     process.send_signal(signal.SIGTERM)
-    process.wait(timeout=30)
+    process.wait(timeout=180)
     assert notified.count("READY=1") == 0

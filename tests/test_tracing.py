@@ -69,7 +69,9 @@ def test_one_that_could_hold_a_code_is_none() -> None:
     assert parse([SENT], log.may_hold_code) is not None
 
 
-def test_a_call_becomes_a_span_of_its_callers_trace(collector: Collector) -> None:
+def test_a_call_becomes_a_span_of_its_callers_trace(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vault.tracing.CLOSE_SECONDS", 120.0)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "60")
     tracer = Tracer(collector.endpoint, "1.2.3")
     method = "vault.v1.CardService/GetCard"
     begun, ended = 1_800_000_000_000_000_000, 1_800_000_000_005_000_000

@@ -11,9 +11,10 @@ from vault.health import Health, State
 from vault.process import Process
 from vault.watcher import Surroundings, Watcher
 
-SILENT = "import time; time.sleep(60)"
-TALKATIVE = "import os, time; os.write(int(os.environ['CARDVAULT_READY_FD']), {said!r}); time.sleep(60)"
-START_SECONDS = 0.7
+SILENT = "import time; time.sleep(600)"
+TALKATIVE = "import os, time; os.write(int(os.environ['CARDVAULT_READY_FD']), {said!r}); time.sleep(600)"
+SILENT_START_SECONDS = 0.7
+START_SECONDS = HANG_SECONDS = 300.0
 
 
 class Vault:
@@ -33,7 +34,7 @@ class Vault:
                 self._launch,
                 self.health,
                 self.stopping,
-                stop_seconds=5.0,
+                stop_seconds=120.0,
                 came_up=lambda _: self.up.set(),
                 is_fatal=self._is_fatal,
                 gone=self.gone.append,
@@ -45,7 +46,8 @@ class Vault:
             self.programs.pop(0)
             raise BlockingIOError(11, "Resource temporarily unavailable")
         program = self.programs.pop(0) if len(self.programs) > 1 else self.programs[0]
-        process = await Process.start([sys.executable, "-c", program], start_seconds=START_SECONDS, hang_seconds=60)
+        seconds = SILENT_START_SECONDS if program == SILENT else START_SECONDS
+        process = await Process.start([sys.executable, "-c", program], start_seconds=seconds, hang_seconds=HANG_SECONDS)
         self.launched.append(process)
         return process
 
@@ -71,7 +73,7 @@ async def kept(*programs: str) -> AsyncIterator[Vault]:
     vault = Vault(*programs)
     task = asyncio.create_task(vault.watcher.run())
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(240):
             yield vault
             vault.stopping.set()
             await task
@@ -147,7 +149,7 @@ async def test_whatever_a_process_reports_the_watcher_lives() -> None:
 
 async def test_what_can_never_start_is_told_with_its_reason() -> None:
     hopeless = talkative(b'{"ready": false, "message": "no root key"}').replace(
-        "time.sleep(60)", "raise SystemExit(78)"
+        "time.sleep(600)", "raise SystemExit(78)"
     )
     async with kept(hopeless) as vault:
         await until(lambda: vault.fatal)

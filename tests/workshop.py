@@ -190,7 +190,7 @@ class Workshop:
         stop = asyncio.Event()
         running = asyncio.create_task(self.runner().run(stop))
         try:
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(600):
                 while not done():  # noqa: ASYNC110  the database tells nobody
                     await asyncio.sleep(0.005)
         finally:

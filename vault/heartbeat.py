@@ -4,7 +4,8 @@
 2. Each way to the store (a thread and a queue of its own) is tried every few seconds by a piece of work that does
    nothing. One that has not answered for ``patience_seconds`` makes the beat say that the process is stuck; a
    refusal is an answer.
-3. A process is not called stuck while ``excused`` says that it waits for another one.
+3. A process is not called stuck while ``excused`` says that it waits for another one, nor for ``patience_seconds``
+   after: when the other lets go, this one has yet to do what it waited to do.
 
 It does not notice a thread that serves no store, nor a single call that waits for ever.
 """
@@ -61,8 +62,10 @@ class Heartbeat:
         """Return which way to the store does not answer, in words for the log; empty if all do."""
         now = asyncio.get_running_loop().time()
         for name, since in self._tried.items():
-            if now - since > self._patience_seconds and not self._excused():
-                return f"its {name} has not answered for {now - since:.0f} s"
+            if now - since > self._patience_seconds:
+                if not self._excused():
+                    return f"its {name} has not answered for {now - since:.0f} s"
+                self._tried[name] = now
         return ""
 
     async def _keep_trying(self, name: str) -> None:

@@ -1,3 +1,3 @@
-from tests.service.shop import shop, shop_address
+from tests.service.shop import patient, shop, shop_address
 
-__all__ = ["shop", "shop_address"]
+__all__ = ["patient", "shop", "shop_address"]

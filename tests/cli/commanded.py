@@ -20,11 +20,11 @@ class Commanded:
         self.place = place
 
     def run(self, caller: str, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        return self.local(*arguments, "--profile", str(self.place.profile(caller)), given=given)
+        return self.local(*arguments, *self._reaching(caller), given=given)
 
     def local(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "vault", *arguments]
-        return subprocess.run(command, check=False, capture_output=True, text=True, input=given, timeout=120)
+        return subprocess.run(command, check=False, capture_output=True, text=True, input=given, timeout=480)
 
     def ask(self, caller: str, *arguments: str, given: str = "") -> Any:
         done = self.run(caller, *arguments, "--json", given=given)
@@ -32,10 +32,14 @@ class Commanded:
         return json.loads(done.stdout)
 
     def begin(self, caller: str, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-u", "-m", "vault", *arguments, "--profile", str(self.place.profile(caller))]
+        command = [sys.executable, "-u", "-m", "vault", *arguments, *self._reaching(caller)]
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+
+    def _reaching(self, caller: str) -> list[str]:
+        """Return the options that reach the vault as a caller, who waits long for it."""
+        return ["--profile", str(self.place.profile(caller)), "--timeout", "120"]
 
     def keygen(self) -> str:
         done = self.local("recipient", "keygen", "--out", str(self.place.house_key))

@@ -253,7 +253,7 @@ def test_ctrl_c_detaches_and_the_job_goes_on(vault: Commanded) -> None:
     job = re.findall(r"[0-9a-f-]{36}", process.stdout.readline())[0]
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=30)
+    _, told = process.communicate(timeout=240)
     assert process.returncode == 130, told
     for verb in ("watch", "pause", "cancel"):
         assert f"cardvault rotate {verb} busy {job}" in told

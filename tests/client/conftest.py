@@ -29,7 +29,7 @@ class Peer:
         )
         self.port = self.server.add_secure_port(f"127.0.0.1:{port}", credentials)
 
-    async def client(self, *, timeout_seconds: float = 5.0, host: str = "localhost") -> VaultClient:
+    async def client(self, *, timeout_seconds: float = 120.0, host: str = "localhost") -> VaultClient:
         await self.server.start()
         return connect(
             f"{host}:{self.port}",

@@ -72,7 +72,7 @@ def serve_groups(peer: Peer, rule: Rule | None = None) -> Groups:
     return groups
 
 
-async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(true: Callable[[], bool], seconds: float = 120.0) -> None:
     """Wait until something is true."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not true():

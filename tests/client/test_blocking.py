@@ -33,7 +33,7 @@ class Served:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
-        self.groups, self.port = asyncio.run_coroutine_threadsafe(self._serve(), self.loop).result(10)
+        self.groups, self.port = asyncio.run_coroutine_threadsafe(self._serve(), self.loop).result(120)
 
     async def _serve(self) -> tuple[Groups, int]:
         self.peer = Peer(self.certificates)
@@ -42,12 +42,12 @@ class Served:
         return groups, self.peer.port
 
     def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.peer.server.stop(None), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.peer.server.stop(None), self.loop).result(120)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
 
-    def client(self, timeout_seconds: float = 10.0) -> BlockingClient:
+    def client(self, timeout_seconds: float = 120.0) -> BlockingClient:
         folder = self.certificates
         return connect_blocking(
             f"localhost:{self.port}",
@@ -82,7 +82,7 @@ def test_a_refusal_is_raised_in_the_callers_thread(served: Served) -> None:
 
 
 def test_many_threads_get_their_own_answers_over_one_connection_and_share_calls(served: Served) -> None:
-    served.groups.seconds = 0.01
+    served.groups.seconds = 0.1
     codes = [code_of(number) for number in range(400)]
     with served.client() as client, ThreadPoolExecutor(64) as pool:
         answers = list(pool.map(lambda code: client.validate(code, PROGRAMS), codes))
@@ -91,18 +91,18 @@ def test_many_threads_get_their_own_answers_over_one_connection_and_share_calls(
 
 
 def test_a_call_ends_by_its_deadline(served: Served) -> None:
-    served.groups.seconds = 5.0
+    served.groups.seconds = 600.0
     with served.client() as client:
         for ask in (
             lambda: client.validate(code_of(1), PROGRAMS, 0.1),
             lambda: client.call(client.validation.BatchValidateCodes, QUESTION, 0.1),
-            lambda: client.run(lambda _client: asyncio.sleep(5.0), 0.1),
+            lambda: client.run(lambda _client: asyncio.sleep(600.0), 0.1),
         ):
             began = time.monotonic()
             with pytest.raises(Unavailable) as late:
                 ask()
             assert late.value.reason == "DEADLINE_EXCEEDED"
-            assert time.monotonic() - began < 3.0
+            assert time.monotonic() - began < 60.0
 
 
 def test_asynchronous_work_is_done_with_the_same_client(served: Served) -> None:
@@ -145,13 +145,14 @@ def test_closing_ends_the_thread_the_loop_and_its_tasks(served: Served) -> None:
 
 
 def test_closing_lets_codes_on_their_way_be_answered_and_ends_other_calls(served: Served) -> None:
-    served.groups.seconds = 0.4
+    served.loop.call_soon_threadsafe(served.groups.gate.clear)
     client = served.client()
     with ThreadPoolExecutor(2) as pool:
         code = pool.submit(client.validate, code_of(2), PROGRAMS)
-        work = pool.submit(client.run, lambda _client: asyncio.sleep(60.0))
-        while not served.groups.at_once:
+        work = pool.submit(client.run, lambda _client: asyncio.sleep(600.0))
+        while not served.groups.requests:
             time.sleep(0.01)
+        threading.Timer(0.4, served.loop.call_soon_threadsafe, [served.groups.gate.set]).start()
         client.close()
         assert code.result() == right(code_of(2))
         with pytest.raises(Unavailable):
@@ -168,11 +169,11 @@ def test_a_client_that_nobody_has_any_more_ends_its_thread(served: Served) -> No
 
 
 def test_a_client_that_cannot_be_made_leaves_no_thread(tmp_path: Path) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     missing = tmp_path / "missing.pem"
     with pytest.raises(InvalidInput, match=r"missing\.pem"):
         connect_blocking("localhost:1", ca=missing, certificate=missing, private_key=missing)
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
 
 
 PROGRAM = """
@@ -183,7 +184,11 @@ from vault.errors import FailedPrecondition
 
 folder = Path(sys.argv[1])
 client = connect_blocking(
-    sys.argv[2], ca=folder / "ca.pem", certificate=folder / "shop.pem", private_key=folder / "shop.key"
+    sys.argv[2],
+    ca=folder / "ca.pem",
+    certificate=folder / "shop.pem",
+    private_key=folder / "shop.key",
+    timeout_seconds=120.0,
 )
 client.validate("1234567890123452", ["netcash"])
 child = os.fork()
@@ -203,6 +208,6 @@ print("done", flush=True)
 def test_after_a_fork_the_client_is_the_parents_and_an_unclosed_one_lets_the_process_end(served: Served) -> None:
     address = f"localhost:{served.port}"
     command = [sys.executable, "-c", PROGRAM, str(served.certificates), address]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=480, check=False)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
     assert "Traceback" not in done.stderr

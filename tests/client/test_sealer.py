@@ -68,7 +68,7 @@ async def version(sealer: Sealer) -> int:
 
 
 async def settled(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while not holds():  # noqa: ASYNC110  what happens in another task is looked at
             await asyncio.sleep(0)
 

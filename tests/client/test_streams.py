@@ -73,7 +73,7 @@ def serve(peer: Peer, *watched: Sequence[Part], break_every: int = 10**9) -> Rot
     return servicer
 
 
-async def seen(peer: Peer, timeout_seconds: float = 5.0) -> list[tuple[int, int]]:
+async def seen(peer: Peer, timeout_seconds: float = 120.0) -> list[tuple[int, int]]:
     async with await peer.client(timeout_seconds=timeout_seconds) as client:
         return [(job.state, job.seen_count) async for job in client.watch_job("netcash", JOB)]
 
@@ -99,7 +99,7 @@ async def test_a_refused_watch_is_told(peer: Peer) -> None:
 async def test_a_vault_that_stays_away_ends_the_watch(peer: Peer) -> None:
     serve(peer, *[[Unavailable("gone")] for _ in range(100)])
     with pytest.raises(Unavailable):
-        await asyncio.wait_for(seen(peer, timeout_seconds=0.5), 20)
+        await asyncio.wait_for(seen(peer, timeout_seconds=0.5), 120)
 
 
 async def test_a_package_of_new_codes_is_saved_through_broken_streams(peer: Peer, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from vault.errors import FailedPrecondition, InvalidInput, Unavailable, VaultErr
 from vault.v1.validation_service_pb2 import BatchValidateCodesRequest, ValidatedCode
 
 CALLERS = 200
-PATIENT_SECONDS = 60.0
-LATENESS_SECONDS = 5.0
+PATIENT_SECONDS = 240.0
+LATENESS_SECONDS = 60.0
 """Allowed beyond a deadline on a machine that does other things too."""
 
 

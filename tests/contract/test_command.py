@@ -17,7 +17,7 @@ from vault.errors import InvalidInput
 
 def cardvault(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "vault", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_it_reports_to_people_and_to_programs(furnished: House) -> None:

@@ -22,7 +22,7 @@ class CrowdContract:
     async def test_who_writes_beside_another_is_crowded_until_the_other_is_done(
         self, store: Store, another: Store
     ) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while not await store.crowded():
                 await asyncio.gather(_write(store, 10), _write(another, 10))
             while await store.crowded():

@@ -34,6 +34,11 @@ async def walked(store: Store, older: Older, limit: int, sealed: tuple[str, ...]
             return found
 
 
+def in_order(rows: list[Any]) -> list[Any]:
+    """Sort rows by all that they hold: a code's own words leave out what tells it from others."""
+    return sorted(rows, key=lambda row: repr(tuple(row)))
+
+
 def codes(count: int) -> list[CodeRow]:
     return [code(bytes([number]) * 32, bytes([number % 7]) * 16, number // 7 + 1) for number in range(count)]
 
@@ -46,11 +51,9 @@ class MoveContract:
         await load(store, shape, rows)
         without = [row._replace(**dict.fromkeys(shape.sealed)) for row in rows]
         for limit in (1, 2, len(rows), 100):
-            assert sorted(await walked(store, Older(shape, ("tag",), ALL), limit), key=repr) == sorted(
-                without, key=repr
-            )
+            assert in_order(await walked(store, Older(shape, ("tag",), ALL), limit)) == in_order(without)
         older = [row for row in without if row.tag != named(3)]
-        assert sorted(await walked(store, Older(shape, ("tag",), 3), 2), key=repr) == sorted(older, key=repr)
+        assert in_order(await walked(store, Older(shape, ("tag",), 3), 2)) == in_order(older)
         assert await store.read(lambda tx: tx.moves.left(Older(shape, ("tag",), 3))) == len(older)
         assert not await walked(store, Older(shape, ("tag",), 1), 2)
 

@@ -27,10 +27,10 @@ class RecordContract:
     async def test_what_waits_for_the_writer_is_counted(self, store: Store) -> None:
         assert store.waiting() == 0
         gate = threading.Event()
-        held = asyncio.create_task(store.transact(lambda _: gate.wait(20)))
+        held = asyncio.create_task(store.transact(lambda _: gate.wait(60)))
         waiting = [asyncio.create_task(store.transact(lambda _: None)) for _ in range(3)]
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while store.waiting() < len(waiting):  # noqa: ASYNC110  the store tells nobody
                     await asyncio.sleep(0.005)
         finally:
@@ -191,16 +191,21 @@ class RecordContract:
 
         await store.transact(work)
         assert await store.read(lambda tx: tx.jobs.any_running())
-        first = await store.transact(lambda tx: tx.jobs.lease(b"ann", 2.0))
+        first = await store.transact(lambda tx: tx.jobs.lease(b"ann", 600))
         assert first is not None
         assert first._replace(lease_owner=None, lease_until_ms=0) == old
         assert first.lease_owner == b"ann"
-        second = await store.transact(lambda tx: tx.jobs.lease(b"bob", 60))
+        second = await store.transact(lambda tx: tx.jobs.lease(b"bob", 600))
         assert second is not None
         assert second.job_id == young.job_id
         assert await store.transact(lambda tx: tx.jobs.lease(b"cid", 60)) is None
-        await asyncio.sleep(2.1)
-        third = await store.transact(lambda tx: tx.jobs.lease(b"bob", 60))
+        shortened = await store.transact(lambda tx: tx.jobs.lease(b"ann", 0.05))
+        assert shortened is not None
+        assert shortened.job_id == old.job_id
+        async with asyncio.timeout(60):
+            while await store.read(lambda tx: tx.processes.now_ms()) <= shortened.lease_until_ms:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        third = await store.transact(lambda tx: tx.jobs.lease(b"bob", 600))
         assert third is not None
         assert third.job_id == young.job_id, "its own comes before an older free one"
         assert third.lease_until_ms >= second.lease_until_ms

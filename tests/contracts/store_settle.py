@@ -24,26 +24,26 @@ class _Slow:
         """Be in the way of nobody, unless the store has one writer only."""
         seen = tx.vault.catalogue_number()
         self.began.set()
-        assert self.release.wait(10)
+        assert self.release.wait(80)
         tx.tallies.put(TallyRow(PROGRAM, 1, seen, TAG))
 
     def read(self, tx: Transaction) -> None:
         tx.tallies.get(PROGRAM)
         self.began.set()
-        assert self.release.wait(10)
+        assert self.release.wait(80)
 
 
 class SettleContract:
     async def test_a_store_at_rest_is_settled_at_once(self, store: Store, another: Store) -> None:
         await another.transact(lambda tx: tx.vault.bump_catalogue())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await store.settle()
             await asyncio.gather(*(one.settle() for one in (store, another) for _ in range(20)))
 
     async def test_work_that_began_earlier_elsewhere_is_waited_for(self, store: Store, another: Store) -> None:
         slow = _Slow()
         writing = asyncio.create_task(another.transact(slow.write))
-        await asyncio.to_thread(slow.began.wait, 10)
+        assert await asyncio.to_thread(slow.began.wait, 60)
         settling = asyncio.create_task(store.settle())
         await asyncio.sleep(0.2)
         assert not settling.done()
@@ -55,7 +55,7 @@ class SettleContract:
     async def test_work_that_began_earlier_here_is_waited_for(self, store: Store) -> None:
         slow = _Slow()
         writing = asyncio.create_task(store.transact(slow.write))
-        await asyncio.to_thread(slow.began.wait, 10)
+        assert await asyncio.to_thread(slow.began.wait, 60)
         settling = asyncio.create_task(store.settle())
         await asyncio.sleep(0.05)
         assert not settling.done()
@@ -67,8 +67,8 @@ class SettleContract:
     async def test_reading_is_not_waited_for(self, store: Store, another: Store) -> None:
         slow = _Slow()
         reading = asyncio.create_task(another.read(slow.read))
-        await asyncio.to_thread(slow.began.wait, 10)
-        async with asyncio.timeout(5):
+        assert await asyncio.to_thread(slow.began.wait, 60)
+        async with asyncio.timeout(60):
             await store.settle()
         assert not reading.done()
         slow.release.set()

@@ -195,11 +195,11 @@ class TransactionContract:
         def twice(tx: Transaction) -> list[int]:
             seen = [tx.tallies.get(PROGRAM)[0].live]
             began.set()
-            assert written.wait(10)
+            assert written.wait(60)
             return [*seen, tx.tallies.get(PROGRAM)[0].live]
 
         reading = asyncio.create_task(store.read(twice))
-        await asyncio.to_thread(began.wait, 10)
+        assert await asyncio.to_thread(began.wait, 60)
         await store.transact(put(1, 20))
         written.set()
         assert await reading == [10, 10]
@@ -241,10 +241,10 @@ class _held:  # noqa: N801  used as a word: async with _held(store)
     async def __aenter__(self) -> None:
         def work(tx: Transaction) -> None:
             self._began.set()
-            assert self._release.wait(10)
+            assert self._release.wait(60)
 
         self._busy = asyncio.create_task(self._store.transact(work))
-        await asyncio.to_thread(self._began.wait, 10)
+        assert await asyncio.to_thread(self._began.wait, 60)
 
     async def __aexit__(self, *_: object) -> None:
         self._release.set()

@@ -24,6 +24,7 @@ MISSING = "Chromium is missing: scripts/browser installs it on Debian"
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"] if os.geteuid() == 0 else ["--disable-dev-shm-usage"]
 CARDS = 10
 READY = "form[data-ready]"
+PATIENCE_MS = 180_000
 
 
 class Running(NamedTuple):
@@ -47,7 +48,7 @@ def sample() -> Iterator[Running]:
         told = json.loads(line)
         yield Running(told["url"], told["codes"])
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(300) == 0
     assert not os.path.exists(told["folder"])  # noqa: PTH110  a path of another process
 
 
@@ -69,7 +70,7 @@ async def browser() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         pytest.skip(MISSING)
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, timeout=PATIENCE_MS)
         yield started
         await started.close()
 
@@ -83,6 +84,7 @@ async def opened(browser: Browser, script: str = "") -> AsyncIterator["Tab"]:
         script: What runs before the scripts of each page.
     """
     context = await browser.new_context(viewport={"width": 320, "height": 640}, service_workers="block")
+    context.set_default_timeout(PATIENCE_MS)
     await context.add_init_script(script)
     yield Tab(await context.new_page())
     await context.close()

@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.edge.conftest import READY, opened
+from tests.edge.conftest import PATIENCE_MS, READY, opened
 from tests.edge.desk import FIELD, Sent, found
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -39,6 +39,7 @@ async def test_what_a_page_has_no_need_for_is_blocked(page: Page, attempt: str) 
 
 async def test_without_javascript_nothing_can_be_sent(browser: Browser, site: str) -> None:
     context = await browser.new_context(java_script_enabled=False)
+    context.set_default_timeout(PATIENCE_MS)
     page = await context.new_page()
     await page.goto(site)
     assert "needs JavaScript" in await page.inner_text("noscript")

@@ -11,13 +11,17 @@ import signal
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
+import pytest
+
 from tests.contracts.faults import FaultyStore
+from tests.jobs.roomy import make_boxes_roomy
+from tests.stores.patience import be_patient
 from tests.workshop import workshop
 from vault.jobs import runner
 from vault.stores.postgres import Address
 
 CHUNK = 4
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 class MortalStore(FaultyStore):
@@ -32,6 +36,9 @@ class MortalStore(FaultyStore):
 def work_jobs(folder: Path, dsn: str, die_at: int | None) -> None:
     """Work until no job is left, or be killed at a call; what a child process does."""
     vars(runner).update(FIRST_CHUNK=CHUNK, LARGEST_CHUNK=CHUNK, IDLE_SECONDS=0.002)
+    patch = pytest.MonkeyPatch()
+    make_boxes_roomy(patch)
+    be_patient(patch)
 
     async def work() -> None:
         address = Address(dsn) if dsn else None

@@ -80,7 +80,7 @@ async def _sizes(
     working = Runner(shop.recorder, paced, shop.parts.random, seconds, pace)
     stop = asyncio.Event()
     lane = asyncio.create_task(working.run(stop))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while shop.database.rows("job", state=JobState.RUNNING):  # noqa: ASYNC110  the database tells nobody
             await asyncio.sleep(0.01)
     stop.set()

@@ -103,5 +103,5 @@ async def test_whatever_goes_wrong_is_tried_again(shop: Workshop, monkeypatch: p
         raise Unavailable(message)
 
     monkeypatch.setattr(made, "look", look)
-    await asyncio.wait_for(made.run(stop), 20)
+    await asyncio.wait_for(made.run(stop), 60)
     assert looks == 3

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from tests.jobs.keymoves import BLOB_TABLES, data_keys, everything, move, plaintexts, stored
+from tests.jobs.roomy import make_boxes_roomy
 from tests.service.invariants import check_invariants
 from tests.workshop import Workshop
 from vault.crypto.envelope import version_of
@@ -28,6 +29,7 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "FIRST_CHUNK", 5)
     monkeypatch.setattr(runner, "LARGEST_CHUNK", 20)
     monkeypatch.setattr(runner, "IDLE_SECONDS", 0.02)
+    make_boxes_roomy(monkeypatch)
 
 
 async def states(shop: Workshop, purpose: KeyPurpose, program: str = "netcash") -> dict[int, KeyState]:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.contracts.faults import FaultyStore, Moment
 from tests.jobs.keymoves import begin, data_keys, plaintexts, reissue
+from tests.jobs.roomy import make_boxes_roomy
 from tests.service.invariants import check_invariants
 from tests.workshop import Workshop, workshop
 from vault.jobs import runner
@@ -26,6 +27,7 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "FIRST_CHUNK", 3)
     monkeypatch.setattr(runner, "LARGEST_CHUNK", 3)
     monkeypatch.setattr(runner, "IDLE_SECONDS", 0.002)
+    make_boxes_roomy(monkeypatch)
 
 
 async def _small(folder: Path) -> tuple[list[bytes], bytes]:
@@ -42,16 +44,16 @@ async def _work_off(shop: Workshop) -> None:
     """Run one lane until the job is done; a lease that a failure left behind runs out early."""
     stop = asyncio.Event()
     lane = asyncio.create_task(shop.runner().run(stop))
-    for _ in range(2000):
-        running = shop.database.rows("job", state=JobState.RUNNING)
-        if not running:
-            break
-        await asyncio.sleep(0.002)
-        for row in running:
-            if row["lease_owner"] is not None:
-                shop.database.put("job", row["rowid"], lease_until_ms=0)
-    stop.set()
-    await asyncio.gather(lane, return_exceptions=True)
+    try:
+        async with asyncio.timeout(120):
+            while running := shop.database.rows("job", state=JobState.RUNNING):
+                await asyncio.sleep(0.002)
+                for row in running:
+                    if row["lease_owner"] is not None:
+                        shop.database.put("job", row["rowid"], lease_until_ms=0)
+    finally:
+        stop.set()
+        await asyncio.gather(lane, return_exceptions=True)
 
 
 @pytest.mark.parametrize("moment", list(Moment))

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.jobs.keymoves import begin, data_keys, everything, move, plaintexts, reissue
+from tests.jobs.roomy import make_boxes_roomy
 from tests.service.invariants import check_invariants
 from tests.workshop import Workshop
 from vault.jobs import runner
@@ -26,6 +27,7 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "FIRST_CHUNK", 12)
     monkeypatch.setattr(runner, "LARGEST_CHUNK", 12)
     monkeypatch.setattr(runner, "IDLE_SECONDS", 0.02)
+    make_boxes_roomy(monkeypatch)
 
 
 class Traffic:

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from tests.contracts.faults import FaultyStore, Moment
+from tests.jobs.roomy import make_boxes_roomy
 from tests.service.invariants import check_invariants
 from tests.service.orders import cards_by_id, create, open_incident, reissued
 from tests.workshop import Workshop, workshop
@@ -37,6 +38,7 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "FIRST_CHUNK", 5)
     monkeypatch.setattr(runner, "LARGEST_CHUNK", 5)
     monkeypatch.setattr(runner, "IDLE_SECONDS", 0.02)
+    make_boxes_roomy(monkeypatch)
 
 
 def _running(shop: Workshop) -> bool:
@@ -63,7 +65,7 @@ async def _lane(shop: Workshop) -> AsyncIterator[None]:
     stop = asyncio.Event()
     lane = asyncio.create_task(shop.runner().run(stop))
     yield
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while _running(shop):  # noqa: ASYNC110  the database tells nobody
             await asyncio.sleep(0.01)
     stop.set()
@@ -103,9 +105,12 @@ async def test_lanes_that_take_the_job_from_each_other_never_do_the_same_chunk(s
     await create(shop)
     stop = asyncio.Event()
     lanes = [asyncio.create_task(each.runner().run(stop)) for each in (shop, shop.restarted(), shop)]
-    while _running(shop):
-        _expire_leases(shop)
-        await asyncio.sleep(0.003)
+    async with asyncio.timeout(120):
+        while _running(shop):
+            done = shop.database.count("reissue")
+            _expire_leases(shop)
+            while _running(shop) and shop.database.count("reissue") == done:  # noqa: ASYNC110  a lease sees one through
+                await asyncio.sleep(0.003)
     stop.set()
     await asyncio.gather(*lanes)
     _check_done(shop, 200)
@@ -115,7 +120,7 @@ async def test_lanes_that_take_the_job_from_each_other_never_do_the_same_chunk(s
 async def test_answers_are_right_at_every_moment(shop: Workshop) -> None:
     await shop.program()
     codes = (await shop.issue(120, plan=SOLD)).codes
-    await create(shop, rest_ms=5)
+    await create(shop, rest_ms=50)
     rounds = 0
     async with _lane(shop):
         while _running(shop):
@@ -178,7 +183,24 @@ async def test_cards_that_are_closed_or_reissued_by_others_meanwhile(shop: Works
     assert await check_invariants(shop) == 60
 
 
-async def test_a_freeze_and_a_thaw_in_mid_reissue_do_not_matter(shop: Workshop) -> None:
+def _held_back(monkeypatch: pytest.MonkeyPatch, cards: int) -> asyncio.Event:
+    """Have no more chunks begin once a re-issue has done so many cards, until the event is set."""
+    go_on = asyncio.Event()
+    prepare = reissue.ReissueCards.prepare
+
+    async def prepared(self: reissue.ReissueCards, job: JobRow, limit: int) -> Step:
+        if job.done_count >= cards:
+            await go_on.wait()
+        return await prepare(self, job, limit)
+
+    monkeypatch.setattr(reissue.ReissueCards, "prepare", prepared)
+    return go_on
+
+
+async def test_a_freeze_and_a_thaw_in_mid_reissue_do_not_matter(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen = _held_back(monkeypatch, 80)
     await shop.program()
     ids = [code.card_id for code in (await shop.issue(100, plan=SOLD)).codes]
     incident_id = await open_incident(shop, IncidentScope.CARDS, chosen=ids)
@@ -190,6 +212,7 @@ async def test_a_freeze_and_a_thaw_in_mid_reissue_do_not_matter(shop: Workshop) 
         call = shop.call("Freeze", request_id=uuid4())
         await freezing.freeze(call, "netcash", incident_id, stop_issuance=True, validate_only=False)
         assert shop.database.count("reissue") < 100
+        frozen.set()
     _check_done(shop, 100)
     await freezing.thaw(shop.call("Thaw", request_id=uuid4()), "netcash", incident_id, validate_only=False)
     judged = await shop.judge(*(code.code.expose() for code in await _new_codes(shop)))
@@ -197,7 +220,10 @@ async def test_a_freeze_and_a_thaw_in_mid_reissue_do_not_matter(shop: Workshop) 
     assert await check_invariants(shop) == 100
 
 
-async def test_cards_that_are_added_to_the_selection_meanwhile_are_reissued_too(shop: Workshop) -> None:
+async def test_cards_that_are_added_to_the_selection_meanwhile_are_reissued_too(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = _held_back(monkeypatch, 40)
     await shop.program()
     ids = sorted(code.card_id for code in (await shop.issue(100, plan=SOLD)).codes)
     incident_id = await open_incident(shop, IncidentScope.CARDS, chosen=ids[50:])
@@ -209,6 +235,7 @@ async def test_cards_that_are_added_to_the_selection_meanwhile_are_reissued_too(
         call = shop.call("AddToSelection", request_id=uuid4())
         await selection.add_cards(call, "netcash", incident_id, [Selector(card_id) for card_id in ids[:50]])
         assert shop.database.count("reissue") < 50
+        added.set()
     _check_done(shop, 100)
     (job,) = shop.database.rows("job")
     assert job["total_count"] == 100
@@ -280,13 +307,14 @@ async def _work_off(shop: Workshop) -> None:
     """Run one lane until the job is done; a lease that a failure left behind runs out early."""
     stop = asyncio.Event()
     lane = asyncio.create_task(shop.runner().run(stop))
-    for _ in range(1000):
-        if not _running(shop):
-            break
-        await asyncio.sleep(0.005)
-        _expire_leases(shop)
-    stop.set()
-    await asyncio.gather(lane, return_exceptions=True)
+    try:
+        async with asyncio.timeout(120):
+            while _running(shop):
+                await asyncio.sleep(0.005)
+                _expire_leases(shop)
+    finally:
+        stop.set()
+        await asyncio.gather(lane, return_exceptions=True)
 
 
 @pytest.mark.parametrize("unsold", list(Unsold))

@@ -10,10 +10,12 @@ from typing import TypeVar
 import pytest
 
 from tests.contracts.faults import FaultyStore, Moment
+from tests.jobs.roomy import ROOMY_SECONDS, make_boxes_roomy
 from tests.service.invariants import check_invariants
 from tests.workshop import Workshop, workshop
 from vault.errors import FailedPrecondition, IntegrityFailure, Unavailable
 from vault.jobs import runner
+from vault.jobs.issue_batch import IssueBatch
 from vault.model.states import BatchState, JobState
 from vault.stores.protocol import Store, Transaction
 
@@ -26,6 +28,7 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "FIRST_CHUNK", 10)
     monkeypatch.setattr(runner, "LARGEST_CHUNK", 20)
     monkeypatch.setattr(runner, "IDLE_SECONDS", 0.02)
+    make_boxes_roomy(monkeypatch)
 
 
 def _running(shop: Workshop) -> bool:
@@ -51,6 +54,8 @@ async def test_every_card_that_is_prepared_is_written_while_chunks_change_their_
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "LARGEST_CHUNK", 4000)
+    boxes = itertools.cycle([ROOMY_SECONDS, ROOMY_SECONDS, ROOMY_SECONDS, 0.0])  # chunks double, or shrink to a quarter
+    monkeypatch.setattr(IssueBatch, "box_seconds", property(lambda _: next(boxes)))
     await shop.program()
     prepared = 0
     prepare = shop.parts.issuer.prepare
@@ -105,9 +110,12 @@ async def test_a_lane_whose_lease_was_taken_writes_nothing_more(shop: Workshop) 
     await shop.batch(400)
     stop = asyncio.Event()
     lanes = [asyncio.create_task(shop.runner().run(stop)) for _ in range(3)]
-    while _running(shop):
-        _expire_leases(shop)
-        await asyncio.sleep(0.003)
+    async with asyncio.timeout(120):
+        while _running(shop):
+            done = shop.database.count("card")
+            _expire_leases(shop)
+            while _running(shop) and shop.database.count("card") == done:  # noqa: ASYNC110  a lease sees one through
+                await asyncio.sleep(0.003)
     stop.set()
     await asyncio.gather(*lanes)
     assert await check_invariants(shop) == 400
@@ -278,10 +286,11 @@ async def _work_off(shop: Workshop) -> None:
     """Run one lane until the job is done; a lease that a failure left behind runs out early."""
     stop = asyncio.Event()
     lane = asyncio.create_task(shop.runner().run(stop))
-    for _ in range(1000):
-        if not _running(shop):
-            break
-        await asyncio.sleep(0.005)
-        _expire_leases(shop)
-    stop.set()
-    await asyncio.gather(lane, return_exceptions=True)
+    try:
+        async with asyncio.timeout(120):
+            while _running(shop):
+                await asyncio.sleep(0.005)
+                _expire_leases(shop)
+    finally:
+        stop.set()
+        await asyncio.gather(lane, return_exceptions=True)

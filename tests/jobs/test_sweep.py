@@ -58,4 +58,4 @@ async def test_the_sweeper_goes_on_after_a_failure_and_stops_when_told(shop: Wor
     running = asyncio.create_task(Sweeper(shop.store, shop.clock, 1).run(stop))
     await asyncio.sleep(0.01)
     stop.set()
-    await asyncio.wait_for(running, 1)
+    await asyncio.wait_for(running, 60)

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.jobs.roomy import make_boxes_roomy
 from tests.service.invariants import check_invariants
 from tests.service.orders import create
 from tests.workshop import Workshop
@@ -23,6 +24,7 @@ async def test_nothing_is_unknown_doubled_or_lost_while_all_kinds_of_job_run(
 ) -> None:
     monkeypatch.setattr(runner, "FIRST_CHUNK", 5)
     monkeypatch.setattr(runner, "LARGEST_CHUNK", 5)
+    make_boxes_roomy(monkeypatch)
     await shop.program()
     codes = [code.code.expose() for code in (await shop.issue(60, plan=SOLD)).codes]
     view = await shop.batch(60)
@@ -32,7 +34,7 @@ async def test_nothing_is_unknown_doubled_or_lost_while_all_kinds_of_job_run(
     stop = asyncio.Event()
     lanes = [asyncio.create_task(each.runner().run(stop)) for each in (shop, shop, shop.restarted())]
     fresh: list[bytes] = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while shop.database.rows("job", state=JobState.RUNNING):
             judged = await shop.judge(*codes, *fresh)
             assert {judgement.detail for judgement in judged} <= {Detail.GOOD, Detail.SUPERSEDED}

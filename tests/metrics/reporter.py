@@ -33,7 +33,7 @@ def run(script: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=480,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -16,5 +16,5 @@ def node(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[st
     if command is None or not (FOLDER / "node_modules" / ".installed").exists():
         pytest.skip(MISSING)
     return subprocess.run(
-        [command, program, *map(str, arguments)], cwd=FOLDER, capture_output=True, text=True, timeout=240, check=False
+        [command, program, *map(str, arguments)], cwd=FOLDER, capture_output=True, text=True, timeout=840, check=False
     )

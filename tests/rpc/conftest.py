@@ -15,6 +15,7 @@ from vault.errors import VaultError
 from vault.model.states import Role
 from vault.policy.access import parse_access
 from vault.policy.call import Call
+from vault.rpc.calls import Calls
 from vault.rpc.contract import SERVICES, methods
 from vault.rpc.limits import ServingLimits
 from vault.rpc.server import Server
@@ -88,16 +89,19 @@ class Recorded:
 class Running:
     """A running server, and channels to it."""
 
-    def __init__(
-        self, folder: Path, authority: Authority, recorded: Recorded, limits: ServingLimits | None = None
-    ) -> None:
+    def __init__(self, folder: Path, authority: Authority, recorded: Recorded, limits: ServingLimits) -> None:
         self.folder = folder
         self.authority = authority
         self.recorded = recorded
         self.port = 0
         access = parse_access(ACCESS.encode())
         self.server = Server(
-            recorded.servicers(), lambda: access, recorded.on_refused, tls_files(folder), limits=limits
+            recorded.servicers(),
+            lambda: access,
+            recorded.on_refused,
+            tls_files(folder),
+            limits=limits,
+            calls=Calls(slow_seconds=3600.0),
         )
 
     @contextlib.asynccontextmanager
@@ -138,9 +142,9 @@ def recorded() -> Recorded:
 async def serving(
     folder: Path, authority: Authority, recorded: Recorded, limits: ServingLimits | None = None
 ) -> AsyncIterator[Running]:
-    """Run a server with bounds of its own."""
+    """Run a server with bounds of its own; without, no call waits too long for it, however busy the machine is."""
     write_tls(folder, authority.server(), authority.certificate)
-    it = Running(folder, authority, recorded, limits)
+    it = Running(folder, authority, recorded, limits or ServingLimits(queue_ms=10_000))
     it.port = await it.server.start("127.0.0.1:0")
     try:
         yield it

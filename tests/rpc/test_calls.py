@@ -59,7 +59,7 @@ async def call(running: Running, caller: Any, path: str, body: bytes, *sent: tup
     async with running.channel(caller) as channel:
         invoke: Any = channel.unary_unary(f"/{path}")
         try:
-            await invoke(body, metadata=sent, timeout=20)
+            await invoke(body, metadata=sent, timeout=120)
         except grpc.RpcError:
             return
 
@@ -136,29 +136,40 @@ class Hanging(Recorded):
     def _unary(self, response: type[Message]) -> Callable[[Call, Any], Any]:
         async def answer(call: Call, request: Any) -> Message:
             self.began.set()
-            await asyncio.sleep(60)
+            await asyncio.sleep(600)
             return response()
 
         return answer
 
 
+async def leave(channel: grpc.aio.Channel, hanging: Hanging, seconds: float) -> bool:
+    """Leave a call after its deadline and, if it was answered to by then, another by hand; return whether it was."""
+    invoke: Any = channel.unary_unary(f"/{VALIDATE}")
+    with pytest.raises(grpc.RpcError):
+        await invoke(asking(), timeout=seconds)
+    if not hanging.began.is_set():
+        return False
+    hanging.began.clear()
+    begun = invoke(asking())
+    await hanging.began.wait()
+    begun.cancel()
+    return True
+
+
 async def test_a_caller_who_is_gone_is_told(tmp_path: Path, authority: Authority, lines: Lines) -> None:
-    hanging = Hanging()
-    async with serving(tmp_path, authority, hanging) as running, running.channel(SHOP) as channel:
-        invoke: Any = channel.unary_unary(f"/{VALIDATE}")
-        with pytest.raises(grpc.RpcError):
-            await invoke(asking(), timeout=0.3)
-        hanging.began.clear()
-        begun = invoke(asking(), timeout=20)
-        await hanging.began.wait()
-        begun.cancel()
-        for _ in range(200):
-            if len(lines()) == 2:
+    for seconds in (0.3, 5.0, 50.0):  # a busy machine may take longer than a deadline to begin a call
+        hanging, before = Hanging(), len(lines())
+        async with serving(tmp_path, authority, hanging) as running, running.channel(SHOP) as channel:
+            await channel.channel_ready()
+            if await leave(channel, hanging, seconds):
+                async with asyncio.timeout(60):
+                    while len(lines()) < before + 2:  # noqa: ASYNC110  nobody tells
+                        await asyncio.sleep(0.02)
                 break
-            await asyncio.sleep(0.02)
-    assert [(line["outcome"], line["level"]) for line in lines()] == [("cancelled", "info")] * 2
-    assert {line["status"] for line in lines()} <= {"DEADLINE_EXCEEDED", "CANCELLED"}
-    assert lines()[1]["status"] == "CANCELLED"
+    told = lines()[before:]
+    assert [(line["outcome"], line["level"]) for line in told] == [("cancelled", "info")] * 2
+    assert {line["status"] for line in told} <= {"DEADLINE_EXCEEDED", "CANCELLED"}
+    assert told[1]["status"] == "CANCELLED"
 
 
 async def test_a_trace_is_logged_and_given_to_the_servicer(running: Running, recorded: Recorded, lines: Lines) -> None:
@@ -208,7 +219,7 @@ def test_a_traced_call_is_told_to_the_tracer_with_its_times() -> None:
         ("OK", "", False),
         ("DATA_LOSS", "ROW_TAG", True),
     ]
-    assert all(0 < served.ended_ns - served.began_ns < 10**10 for served in tracer.told)
+    assert all(0 < served.ended_ns - served.began_ns < 60 * 10**9 for served in tracer.told)
 
 
 def test_too_many_lines_in_a_second_are_counted_instead(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:

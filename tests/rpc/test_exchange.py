@@ -46,8 +46,14 @@ async def _served(folder: Path, authority: Authority, shop: Workshop) -> AsyncIt
     key = folder / "shop.key"
     key.touch(mode=0o600)
     key.write_bytes(pair.private_key)
-    address = f"localhost:{port}"
-    async with connect(address, ca=folder / "ca.pem", certificate=folder / "shop.pem", private_key=key) as client:
+    connection = connect(
+        f"localhost:{port}",
+        ca=folder / "ca.pem",
+        certificate=folder / "shop.pem",
+        private_key=key,
+        timeout_seconds=120.0,
+    )
+    async with connection as client:
         yield client
     await server.drain(0)
 

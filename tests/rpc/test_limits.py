@@ -2,7 +2,6 @@
 
 import asyncio
 import resource
-import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,12 @@ WATCH = "/vault.v1.RotationService/WatchRotationJob"
 ISSUE = "/vault.v1.IssuanceService/IssueCards"
 
 
+@pytest.fixture(autouse=True)
+def no_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's body is given up but by the test itself."""
+    monkeypatch.setattr(intake, "BODY_SECONDS", 3600.0)
+
+
 class Slow:
     """A servicer method that answers when it may."""
 
@@ -43,7 +48,7 @@ class Slow:
         return pb.ListPublicKeysResponse()
 
     async def filled(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.inside < count:  # noqa: ASYNC110  nobody tells
                 await asyncio.sleep(0.005)
 
@@ -70,14 +75,14 @@ async def failure(call: Any) -> grpc.aio.AioRpcError:
 async def listed(channel: grpc.aio.Channel) -> bytes:
     """Ask ListPublicKeys."""
     stub: Any = channel.unary_unary(LIST)
-    answer: bytes = await stub(b"", timeout=10)
+    answer: bytes = await stub(b"", timeout=60)
     return answer
 
 
 async def test_calls_above_the_bound_are_shed_and_told_when_to_come_again(tmp_path: Path, authority: Authority) -> None:
     recorded = Sluggish()
     async with (
-        serving(tmp_path, authority, recorded, ServingLimits(calls_in_flight=16)) as running,
+        serving(tmp_path, authority, recorded, ServingLimits(calls_in_flight=16, queue_ms=10_000)) as running,
         running.channel() as channel,
     ):
         stub: Any = channel.unary_unary(LIST)
@@ -105,7 +110,7 @@ async def test_streams_above_the_bound_are_shed_and_calls_go_on(tmp_path: Path, 
     recorded = Recorded()
     recorded.parts = 10**9
     async with (
-        serving(tmp_path, authority, recorded, ServingLimits(open_streams=2)) as running,
+        serving(tmp_path, authority, recorded, ServingLimits(open_streams=2, queue_ms=10_000)) as running,
         running.channel() as channel,
     ):
         body = b"\x12\x2412345678-1234-1234-1234-123456789012"
@@ -115,7 +120,7 @@ async def test_streams_above_the_bound_are_shed_and_calls_go_on(tmp_path: Path, 
         assert from_rpc_error(await failure(watch(body).read())).reason == "OVERLOADED"
         assert await listed(channel) == b""
         streams[0].cancel()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while running.server.load().streams == 2:  # noqa: ASYNC110  nobody tells
                 await asyncio.sleep(0.005)
         fourth = watch(body)
@@ -128,15 +133,15 @@ async def test_what_has_too_little_time_left_is_not_begun(
     tmp_path: Path, authority: Authority, recorded: Recorded
 ) -> None:
     async with (
-        serving(tmp_path, authority, recorded, ServingLimits(least_deadline_ms=5000)) as running,
+        serving(tmp_path, authority, recorded, ServingLimits(least_deadline_ms=60_000, queue_ms=10_000)) as running,
         running.channel() as channel,
     ):
         stub: Any = channel.unary_unary(LIST)
-        error = from_rpc_error(await failure(stub(b"", timeout=3)))
+        error = from_rpc_error(await failure(stub(b"", timeout=30)))
         assert isinstance(error, errors.Unavailable)
         assert error.reason == "DEADLINE_TOO_SHORT"
         assert recorded.calls == []
-        assert await stub(b"", timeout=30) == b""
+        assert await stub(b"", timeout=600) == b""
         assert await stub(b"") == b""
     assert len(recorded.calls) == 2
 
@@ -162,16 +167,17 @@ async def test_a_caller_without_the_role_is_refused_before_his_body_has_come(run
 async def test_a_body_that_does_not_come_is_given_up(running: Running) -> None:
     async with running.channel() as channel:
         call: Any = channel.stream_unary(VALIDATE)()
-        async with asyncio.timeout(10):
-            while not running.server.load().calls:  # noqa: ASYNC110  nobody tells
+        async with asyncio.timeout(60):
+            while not running.server._intake._small:  # noqa: ASYNC110  nobody tells
                 await asyncio.sleep(0.005)
-        await asyncio.sleep(0.05)
         running.server._intake.sweep()
         assert not call.done(), "whoever has just begun has time until the next sweep"
         running.server._intake.sweep()
         error = from_rpc_error(await failure(call))
         assert (type(error), error.reason) == (errors.Unavailable, "REQUEST_STALLED")
-        assert running.server.load().calls == 0
+        async with asyncio.timeout(60):
+            while running.server.load().calls:  # noqa: ASYNC110  nobody tells
+                await asyncio.sleep(0.005)
         assert await listed(channel) == b""
 
 
@@ -183,9 +189,11 @@ async def test_a_caller_who_sends_no_body_takes_nobodys_place(
         calls: list[Any] = [idle.stream_unary(VALIDATE)() for _ in range(6)]
         ends = [asyncio.ensure_future(failure(call)) for call in calls]
         stub: Any = busy.unary_unary(LIST)
-        async with asyncio.timeout(10):
-            while sum(end.done() for end in ends) < 3:
-                assert await stub(b"") == b""
+        for gone in (2, 3):
+            async with asyncio.timeout(60):
+                while sum(end.done() for end in ends) < gone:  # noqa: ASYNC110  nobody tells
+                    await asyncio.sleep(0.005)
+            assert await stub(b"") == b""
         for _ in range(10):
             assert await stub(b"") == b""
         done = [end for end in ends if end.done()]
@@ -203,7 +211,7 @@ async def test_only_so_many_large_bodies_are_on_their_way_at_once(
     async with running.channel() as channel:
         calls: list[Any] = [channel.stream_unary(ISSUE)() for _ in range(3)]
         ends = [asyncio.ensure_future(failure(call)) for call in calls]
-        done, waiting = await asyncio.wait(ends, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        done, waiting = await asyncio.wait(ends, timeout=60, return_when=asyncio.FIRST_COMPLETED)
         assert [from_rpc_error(each.result()).reason for each in done] == ["OVERLOADED"]
         assert await listed(channel) == b""
         for call in calls:
@@ -230,13 +238,13 @@ async def test_metadata_above_the_bound_is_refused_and_the_connection_goes_on(ru
 async def test_connections_above_the_bound_are_closed_and_those_open_go_on(
     tmp_path: Path, authority: Authority, recorded: Recorded
 ) -> None:
-    bounds = ServingLimits(connections=2)
+    bounds = ServingLimits(connections=2, queue_ms=10_000)
     async with (
         serving(tmp_path, authority, recorded, bounds) as running,
         running.channel() as first,
         running.channel(STRANGER) as second,
     ):
-        await asyncio.wait_for(asyncio.gather(first.channel_ready(), second.channel_ready()), 10)
+        await asyncio.wait_for(asyncio.gather(first.channel_ready(), second.channel_ready()), 60)
         async with running.channel() as third:
             error = await failure(listed(third))
             assert error.code() == grpc.StatusCode.UNAVAILABLE
@@ -249,16 +257,14 @@ async def test_a_connection_ends_with_its_age_and_its_calls_finish_first(
     monkeypatch.setattr(limits, "MINUTE_MS", 300)
     recorded = Sluggish()
     async with (
-        serving(tmp_path, authority, recorded, ServingLimits(connection_minutes=1)) as running,
+        serving(tmp_path, authority, recorded, ServingLimits(connection_minutes=1, queue_ms=10_000)) as running,
         running.channel() as channel,
     ):
         slow: Any = asyncio.ensure_future(listed(channel))
         await recorded.slow.filled(1)
-        begin = time.monotonic()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while channel.get_state() is grpc.ChannelConnectivity.READY:  # noqa: ASYNC110  nobody tells
                 await asyncio.sleep(0.01)
-        assert time.monotonic() - begin < 5
         answered: Any = channel.unary_unary("/vault.v1.AdministrationService/ListPrograms")
         assert await answered(b"") == b"", "new calls take a new connection"
         assert not slow.done()

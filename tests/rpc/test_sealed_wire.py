@@ -64,7 +64,9 @@ class Wire:
         key.touch(mode=0o600)
         key.write_bytes(pair.private_key)
         ca, certificate = folder / "ca.pem", folder / "own.pem"
-        async with connect(f"localhost:{self.port}", ca=ca, certificate=certificate, private_key=key) as client:
+        address = f"localhost:{self.port}"
+        connection = connect(address, ca=ca, certificate=certificate, private_key=key, timeout_seconds=120.0)
+        async with connection as client:
             yield client
 
     async def seal(self, client: VaultClient, code: bytes, **fields: object) -> res.PresentedCode:

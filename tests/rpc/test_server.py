@@ -55,7 +55,7 @@ async def test_draining_says_so_first_and_lets_calls_finish(running: Running, re
         assert (await watch.read()).status == SERVING
         call = asyncio.ensure_future(ValidationServiceStub(channel).ListPublicKeys(pb.ListPublicKeysRequest()))
         await entered.wait()
-        draining = asyncio.create_task(server.drain(10))
+        draining = asyncio.create_task(server.drain(120))
         assert (await watch.read()).status == NOT_SERVING
         assert not draining.done()
         go.set()

@@ -4,15 +4,20 @@ Standard input: the first line is a plan in JSON, with ``folder`` (where the roo
 (of PostgreSQL, empty for SQLite) and ``name`` (of the process); then one submission a line, in hexadecimal. Each is
 presented under a request id of its own as soon as its line is there.
 
-Standard output: ``ready``, then the details of each answer's judgements on a line, as JSON.
+Standard output: ``ready``, then on a line for each answer, as JSON, the details of its judgements, and when it was
+asked for and when it was there, in nanoseconds by the system's monotonic clock.
 """
 
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 
+import pytest
+
 from tests.service.sealing import Shop
+from tests.stores.patience import be_patient
 from tests.workshop import workshop
 from vault.service.answering.submissions import Sealed
 from vault.stores.postgres import Address
@@ -33,13 +38,16 @@ async def _present(folder: Path, dsn: str) -> None:
         await vault.judge(b"0" * 16)  # so that the catalogue is in memory
         _say("ready")
         while line := await asyncio.to_thread(_read):
+            began = time.monotonic_ns()
             told = await teller.ask(*map(Sealed, map(bytes.fromhex, line.split())), several=True)
-            _say(json.dumps([judgement.detail for judgement in told.judgements]))
+            details = [judgement.detail for judgement in told.judgements]
+            _say(json.dumps({"details": details, "began": began, "ended": time.monotonic_ns()}))
 
 
 def main() -> None:
     """Present what comes until nothing more does."""
     plan = json.loads(_read())
+    be_patient(pytest.MonkeyPatch())
     asyncio.run(_present(Path(plan["folder"]), plan["dsn"]))
 
 

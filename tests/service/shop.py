@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.stores.patience import patient
 from tests.workshop import Workshop, workshop
 from vault.stores.postgres import Address
+
+__all__ = ["patient", "shop", "shop_address"]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

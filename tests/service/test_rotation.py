@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.jobs.roomy import make_boxes_roomy
 from tests.service.invariants import check_invariants
 from tests.service.orders import create, reissued
 from tests.workshop import Workshop
@@ -28,6 +29,7 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "FIRST_CHUNK", 5)
     monkeypatch.setattr(runner, "LARGEST_CHUNK", 5)
     monkeypatch.setattr(runner, "IDLE_SECONDS", 0.02)
+    make_boxes_roomy(monkeypatch)
 
 
 async def test_a_job_started_twice_with_one_request_id_is_one_job(shop: Workshop) -> None:
@@ -165,7 +167,7 @@ async def test_a_watch_tells_of_every_step_and_ends_with_the_job(shop: Workshop)
     assert [view.row.state for view in seen] == [JobState.PAUSED]
     await shop.rotation.resume(shop.call(request_id=uuid4()), "netcash", job_id)
     await shop.work_all()
-    await asyncio.wait_for(watching, 5)
+    await asyncio.wait_for(watching, 60)
     assert (seen[-1].row.state, seen[-1].row.done_count, seen[-1].ended) == (JobState.DONE, 100, True)
     counts = [view.row.done_count for view in seen]
     assert counts == sorted(counts)

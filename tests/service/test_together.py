@@ -98,7 +98,7 @@ async def test_an_incident_is_closed_or_its_reissue_begins_but_never_both(
     begun = create(creating, ReissueOrder(incident_id=incident.incident_id))
     waiting, other = (close, begun) if slow == "close" else (begun, close)
     first = asyncio.create_task(waiting)
-    assert await asyncio.to_thread(meeting.arrived.wait, 10)
+    assert await asyncio.to_thread(meeting.arrived.wait, 60)
     second = asyncio.create_task(other)
     await asyncio.wait({second}, timeout=PATIENCE_SECONDS / 2)
     meeting.over.set()

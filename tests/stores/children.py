@@ -8,6 +8,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from tests.contracts.samples import PROGRAM, TAG, card, new_id
+from tests.stores.patience import PATIENCE_SECONDS
 from vault.model.rows import TallyRow
 from vault.stores.migrations import MIGRATIONS
 from vault.stores.postgres import Address, PostgresStore
@@ -75,7 +76,7 @@ def write_slowly(kind: str, where: str, began: Event, release: Event) -> None:
     def work(tx: Transaction) -> None:
         tx.vault.catalogue_number()
         began.set()
-        assert release.wait(60)
+        assert release.wait(PATIENCE_SECONDS)
         tx.tallies.put(TallyRow(PROGRAM, 0, 1, TAG))
 
     async def run() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Container
 
 from psycopg.pq import TransactionStatus
 
+from tests.stores.patience import PATIENCE_SECONDS
 from vault.stores.lane import Lane
 from vault.stores.postgres import Address, PostgresStore
 from vault.stores.postgres.deadline import Line, Watch
@@ -46,7 +47,7 @@ class ConflictingSession(Session):
 
 def conflicting_store(address: Address, chance: random.Random | None) -> tuple[PostgresStore, ConflictingSession]:
     """Open a store at SERIALIZABLE over a migrated database; its reading sessions have no such trouble."""
-    watch = Watch(10.0)
+    watch = Watch(PATIENCE_SECONDS)
     session = ConflictingSession(address, watch.line(), SERIALIZABLE, chance)
     writer, readers = Writer(session), [Reader(Session(address, watch.line(), READ_ONLY)) for _ in range(2)]
     reading, looking = (Lane("read", reader.serve, reader.finish) for reader in readers)

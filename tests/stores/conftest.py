@@ -3,7 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.stores.patience import patient
 from vault.stores.sqlite import SqliteStore, migrate
+
+__all__ = ["patient"]
 
 
 @pytest.fixture

@@ -4,10 +4,21 @@ import asyncio
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
+import pytest
+
 from tests.contracts.samples import PROGRAM, TAG, code, new_id
+from tests.stores.patience import PATIENCE_SECONDS, be_patient
 from vault.model.rows import JobRow, TallyRow
 from vault.stores.postgres import Address, PostgresStore
 from vault.stores.protocol import Transaction
+
+LEASE_SECONDS = 600
+
+
+def _open(dsn: str) -> PostgresStore:
+    """Open a store that tries for as long as a busy machine may keep others in its way."""
+    be_patient(pytest.MonkeyPatch())
+    return PostgresStore.open(Address(dsn), deadline_seconds=PATIENCE_SECONDS)
 
 
 def count_up(dsn: str, times: int) -> None:
@@ -18,7 +29,7 @@ def count_up(dsn: str, times: int) -> None:
         tx.tallies.put(TallyRow(PROGRAM, 0, row.live + 1 if row else 1, TAG))
 
     async def run() -> None:
-        store = PostgresStore.open(Address(dsn))
+        store = _open(dsn)
         for _ in range(times // 10):
             await asyncio.gather(*(store.transact(add) for _ in range(10)))
         await store.close()
@@ -43,7 +54,7 @@ def claim_all(dsn: str, count: int, answer: Connection) -> None:
         return set().union(*parts)
 
     loop = asyncio.new_event_loop()
-    store = PostgresStore.open(Address(dsn))
+    store = _open(dsn)
     answer.send(loop.run_until_complete(run()))
     loop.run_until_complete(store.close())
     loop.close()
@@ -53,10 +64,10 @@ def lease_until_none(dsn: str, owners: int, answer: Connection) -> None:
     """Lease jobs for a row of owners, one each, and tell the jobs' ids."""
 
     def lease(owner: bytes) -> Callable[[Transaction], JobRow | None]:
-        return lambda tx: tx.jobs.lease(owner, 60)
+        return lambda tx: tx.jobs.lease(owner, LEASE_SECONDS)
 
     async def run() -> list[bytes]:
-        store = PostgresStore.open(Address(dsn))
+        store = _open(dsn)
         jobs = await asyncio.gather(*(store.transact(lease(new_id())) for _ in range(owners)))
         await store.close()
         return [job.job_id for job in jobs if job is not None]

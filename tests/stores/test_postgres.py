@@ -7,6 +7,7 @@ import pytest
 
 from tests.contracts.store import StoreContract
 from tests.stores.conflicts import conflicting_store
+from tests.stores.patience import PATIENCE_SECONDS
 from vault.stores.postgres import Address, PostgresStore
 
 COUNTS_RUNS = {
@@ -20,13 +21,13 @@ COUNTS_RUNS = {
 class TestPostgresStore(StoreContract):
     @pytest.fixture
     async def store(self, address: Address) -> AsyncIterator[PostgresStore]:
-        opened = PostgresStore.open(address)
+        opened = PostgresStore.open(address, deadline_seconds=PATIENCE_SECONDS)
         yield opened
         await opened.close()
 
     @pytest.fixture
     async def another(self, address: Address) -> AsyncIterator[PostgresStore]:
-        opened = PostgresStore.open(address)
+        opened = PostgresStore.open(address, deadline_seconds=PATIENCE_SECONDS)
         yield opened
         await opened.close()
 

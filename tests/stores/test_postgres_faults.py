@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -13,10 +12,14 @@ import pytest
 from tests.contracts.samples import PROGRAM, TAG, code, new_id, request
 from tests.postgres import Cluster
 from tests.stores.conflicts import conflicting_store
+from tests.stores.patience import PATIENCE_SECONDS
 from vault.errors import Unavailable
 from vault.model.rows import TallyRow
 from vault.stores.postgres import Address, PostgresStore, migrate, writer
 from vault.stores.protocol import Store, Transaction
+
+DEADLINE_SECONDS = 8.0
+"""As long as a busy machine may need; the deadline is looked after eight times in it."""
 
 CUT_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(application_name, 'cardvault')"
 
@@ -35,7 +38,7 @@ async def slots(store: Store) -> set[int]:
 
 @pytest.fixture
 async def store(address: Address) -> AsyncIterator[PostgresStore]:
-    opened = PostgresStore.open(address, deadline_seconds=0.8)
+    opened = PostgresStore.open(address, deadline_seconds=DEADLINE_SECONDS)
     yield opened
     await opened.close()
 
@@ -118,16 +121,24 @@ async def test_a_connection_lost_in_the_commit_leaves_the_outcome_unknown(
 async def test_a_statement_past_its_deadline_costs_its_connection_and_no_other(store: Any) -> None:
     calls: list[str] = []
 
+    def sleep(tx: Any) -> None:
+        """Run a statement far longer than its own deadline, which is shorter than that of the others."""
+        session = tx.cards._table._session
+        session._line.seconds = 0.2
+        try:
+            session.run("SELECT pg_sleep(200)")
+        finally:
+            session._line.seconds = DEADLINE_SECONDS
+
     def work(tx: Any) -> None:
         tx.on_failure(lambda: calls.append("called"))
         put(1)(tx)
-        tx.cards._table.run("SELECT pg_sleep(20)")
+        sleep(tx)
 
-    began = time.monotonic()
-    for run in (store.transact, store.read):
-        with pytest.raises(Unavailable):
-            await run((lambda tx: tx.cards._table.run("SELECT pg_sleep(20)")) if run == store.read else work)
-    assert time.monotonic() - began < 6
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for run, late in ((store.transact, work), (store.read, sleep)):
+            with pytest.raises(Unavailable):
+                await run(late)
     assert calls == ["called"]
     await store.transact(put(2))
     assert await slots(store) == {2}
@@ -240,6 +251,7 @@ async def test_a_sweep_keeps_to_its_limit_whatever_the_plan(
     swept = [await store.transact(lambda tx: tx.requests.sweep(6, 2)) for _ in range(4)]
     assert swept == [2, 2, 1, 0]
     await store.close()
+    cluster.execute(f"ALTER DATABASE {database} RESET ALL")
 
 
 async def test_a_database_that_answers_before_the_disk_is_told_to_wait(cluster: Cluster, address: Address) -> None:
@@ -247,6 +259,7 @@ async def test_a_database_that_answers_before_the_disk_is_told_to_wait(cluster: 
     store: Any = PostgresStore.open(address)
     assert (await store.transact(lambda tx: tx.cards._table.run("SHOW synchronous_commit").fetchone())) == ("on",)
     await store.close()
+    cluster.execute(f"ALTER DATABASE {address.checked()['dbname']} RESET ALL")
 
 
 @pytest.fixture
@@ -263,6 +276,7 @@ def durable() -> Iterator[Cluster]:
 async def test_a_server_killed_again_and_again_loses_nothing_acknowledged(durable: Cluster) -> None:
     store = PostgresStore.open(Address(durable.dsn()), deadline_seconds=5)
     acknowledged: set[int] = set()
+    enough = 40
     stop = threading.Event()
 
     async def work(first: int) -> None:
@@ -273,35 +287,39 @@ async def test_a_server_killed_again_and_again_loses_nothing_acknowledged(durabl
             slot += 8
             await asyncio.sleep(0)
 
-    works = [asyncio.create_task(work(first)) for first in range(8)]
-    waits = []
-    for _ in range(3):
-        await asyncio.sleep(0.4)
+    async def more_are_acknowledged() -> None:
         before = len(acknowledged)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(acknowledged) <= before + enough:  # noqa: ASYNC110  the callers tell nobody
+                await asyncio.sleep(0.005)
+
+    works = [asyncio.create_task(work(first)) for first in range(8)]
+    for _ in range(3):
+        await more_are_acknowledged()
         await asyncio.to_thread(durable.kill)
         await asyncio.to_thread(durable.start)
-        began = time.monotonic()
-        while len(acknowledged) <= before + 8:  # noqa: ASYNC110  the callers tell nobody
-            await asyncio.sleep(0.005)
-        waits.append(time.monotonic() - began)
+        await more_are_acknowledged()
     stop.set()
     await asyncio.gather(*works)
     assert acknowledged <= await slots(store)
-    assert len(acknowledged) > 100
-    assert max(waits) < 5, "ready again soon after the server is"
     await store.close()
 
 
 async def test_a_commit_that_no_standby_confirms_is_never_taken_for_done(durable: Cluster) -> None:
-    store = PostgresStore.open(Address(durable.dsn()), deadline_seconds=1)
+    store = PostgresStore.open(Address(durable.dsn()), deadline_seconds=5)
     await store.transact(put(1))
     durable.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
     durable.execute("SELECT pg_reload_conf()")
-    await asyncio.sleep(1)  # each of its processes reads it in its own time
-    began = time.monotonic()
+
+    async def commit_until_it_is_in_force() -> None:
+        """Commit again and again: the server's processes read what they are told each in its own time."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                await store.transact(put(2))
+                await asyncio.sleep(0.05)
+
     with pytest.raises(Unavailable, match="outcome is unknown"):
-        await store.transact(put(2))
-    assert time.monotonic() - began < 5
+        await commit_until_it_is_in_force()
     waiting = asyncio.create_task(store.transact(put(3)))
     cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
     while not waiting.done():

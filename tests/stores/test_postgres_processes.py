@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.contracts.samples import PROGRAM, job, new_id
 from tests.stores import racers
+from tests.stores.patience import PATIENCE_SECONDS
 from vault.stores.postgres import Address, PostgresStore
 from vault.stores.protocol import Transaction
 
@@ -17,9 +18,9 @@ def race(target: Any, *arguments: Any) -> list[Any]:
     racing = [SPAWN.Process(target=target, args=(*arguments, sending)) for _, sending in pipes]
     for process in racing:
         process.start()
-    answers = [receiving.recv() if receiving.poll(60) else None for receiving, _ in pipes]
+    answers = [receiving.recv() if receiving.poll(PATIENCE_SECONDS) else None for receiving, _ in pipes]
     for process in racing:
-        process.join(60)
+        process.join(PATIENCE_SECONDS)
     assert [process.exitcode for process in racing] == [0, 0]
     return answers
 
@@ -29,7 +30,7 @@ async def test_two_processes_lose_no_count(address: Address) -> None:
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(60)
+        writer.join(PATIENCE_SECONDS)
     assert [writer.exitcode for writer in writers] == [0, 0]
     store = PostgresStore.open(address)
     assert [row.live for row in await store.read(lambda tx: tx.tallies.get(PROGRAM))] == [400]

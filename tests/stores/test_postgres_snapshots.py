@@ -6,6 +6,7 @@ import time
 import psycopg
 import pytest
 
+from tests.stores.patience import PATIENCE_SECONDS
 from vault.stores.postgres import Address, PostgresStore
 from vault.stores.postgres.session import Session
 
@@ -13,7 +14,7 @@ from vault.stores.postgres.session import Session
 async def test_work_that_comes_after_a_groups_snapshot_gets_a_newer_one(
     address: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = PostgresStore.open(address)
+    store = PostgresStore.open(address, deadline_seconds=PATIENCE_SECONDS)
     loop = asyncio.get_running_loop()
     late: list[asyncio.Task[int]] = []
     begin = Session.begin
@@ -27,7 +28,9 @@ async def test_work_that_comes_after_a_groups_snapshot_gets_a_newer_one(
         loop.call_soon_threadsafe(
             lambda: late.append(loop.create_task(store.transact(lambda tx: tx.vault.catalogue_number())))
         )
-        time.sleep(0.2)  # until it waits in the lane
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not store.waiting() and time.monotonic() < until:
+            time.sleep(0.001)
 
     try:
         monkeypatch.setattr(Session, "begin", commit_elsewhere_and_ask)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.contracts.samples import PROGRAM
 from tests.stores import children
+from tests.stores.patience import PATIENCE_SECONDS
 from vault.stores.protocol import Store
 from vault.stores.sqlite import SqliteStore
 
@@ -18,7 +19,7 @@ async def test_two_processes_lose_no_count(database: Path, store: Store) -> None
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(60)
+        writer.join(PATIENCE_SECONDS)
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert [row.live for row in await store.read(lambda tx: tx.tallies.get(PROGRAM))] == [800]
 
@@ -36,7 +37,7 @@ async def test_a_killed_writer_loses_nothing_acknowledged_and_leaves_nothing_hal
         while time.monotonic() < end and told.poll(max(0.0, end - time.monotonic())):
             acknowledged.add(told.recv_bytes())
         writer.kill()
-        writer.join(60)
+        writer.join(PATIENCE_SECONDS)
         try:
             while told.poll(1):
                 acknowledged.add(told.recv_bytes())

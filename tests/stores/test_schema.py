@@ -12,6 +12,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from tests.stores import children
+from tests.stores.patience import PATIENCE_SECONDS
 from vault.errors import FailedPrecondition, IntegrityFailure
 from vault.model.shape import SHAPES, Shape
 from vault.stores.migrations import MIGRATIONS, Migration, release_number
@@ -180,7 +181,7 @@ def test_a_migration_killed_at_any_statement_is_there_whole_or_not_at_all(tmp_pa
         path = tmp_path / f"{statement}.db"
         child = spawn.Process(target=children.migrate_until, args=(path, statement))
         child.start()
-        child.join(60)
+        child.join(PATIENCE_SECONDS)
         assert child.exitcode == -signal.SIGKILL
         with pytest.raises(FailedPrecondition, match="cardvault migrate"):
             check_schema(path, "0.1.0")

@@ -11,6 +11,7 @@ import pytest
 
 from tests.contracts.samples import card, new_id
 from tests.stores import children
+from tests.stores.patience import PATIENCE_SECONDS
 from vault.errors import IntegrityFailure, Unavailable
 from vault.model.shape import SHAPES
 from vault.stores.protocol import Store, Transaction
@@ -54,12 +55,12 @@ async def test_a_copy_under_steady_commits_is_one_moment_and_is_not_begun_again(
     def watch(done: int, total: int) -> None:
         steps.append(done)
         ours.recv_bytes()
-        asyncio.run_coroutine_threadsafe(store.transact(put_pair), loop).result(30)
+        asyncio.run_coroutine_threadsafe(store.transact(put_pair), loop).result(PATIENCE_SECONDS)
 
     loop = asyncio.get_running_loop()
     copy = new_file(tmp_path / "copy")
     try:
-        assert ours.poll(30)
+        assert ours.poll(PATIENCE_SECONDS)
         before = await store.read(lambda tx: tx.tables.count(SHAPES["card"]))
         await asyncio.to_thread(backup.copy, database, copy, watch)
     finally:
@@ -131,7 +132,7 @@ async def test_writers_wait_while_there_are_to_be_none_and_readers_do_not(store:
         await asyncio.sleep(0.2)
         assert not writing.done()
         assert await store.read(lambda tx: tx.tables.count(SHAPES["card"])) == 0
-    await asyncio.wait_for(writing, 10)
+    await asyncio.wait_for(writing, PATIENCE_SECONDS)
 
 
 def test_another_process_that_has_the_database_open_is_known(database: Path) -> None:
@@ -141,7 +142,7 @@ def test_another_process_that_has_the_database_open_is_known(database: Path) -> 
     other = spawn.Process(target=children.write_and_tell, args=(database, theirs))
     other.start()
     try:
-        assert ours.poll(30)
+        assert ours.poll(PATIENCE_SECONDS)
         assert frozen.process_using(database) == other.pid != os.getpid()
     finally:
         other.kill()

@@ -3,7 +3,8 @@
 import threading
 from pathlib import Path
 
-from vault.stores.sqlite import checkpoint, migrate
+from tests.stores.patience import PATIENCE_SECONDS
+from vault.stores.sqlite import migrate
 from vault.stores.sqlite.checkpoint import Checkpointer
 from vault.stores.sqlite.connection import connect
 from vault.stores.sqlite.turn import Turn
@@ -29,5 +30,5 @@ def test_a_checkpointer_that_is_closed_just_after_its_pause_ends(tmp_path: Path)
     checkpointer = Checkpointer(connect(database, cache_mib=1), Turn(database))
     checkpointer._closing = _ToldAfterThePause(checkpointer)
     checkpointer.wake()
-    checkpointer._thread.join(10 + checkpoint.PAUSE_SECONDS)
+    checkpointer._thread.join(PATIENCE_SECONDS)
     assert not checkpointer._thread.is_alive()

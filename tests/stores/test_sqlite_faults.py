@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from tests.contracts.samples import PROGRAM, TAG, card, new_id
+from tests.stores.patience import PATIENCE_SECONDS
 from vault.errors import Unavailable
 from vault.model.rows import TallyRow
 from vault.stores.protocol import Store, Transaction
+from vault.stores.sqlite import checkpoint, writer
 from vault.stores.sqlite.fault import translated, undone
 from vault.stores.sqlite.turn import Turn
 
@@ -45,15 +47,17 @@ def no_file_may_grow_past(size: int) -> Iterator[None]:
 
 
 async def test_a_commit_that_fails_undoes_all_its_works_and_calls_back_the_newest_first(
-    database: Path, store: Store
+    database: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(writer, "GROUP_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(checkpoint, "PAUSE_SECONDS", 10 * PATIENCE_SECONDS)  # what is copied, SQLite writes over
     await store.transact(put(0))
     order: list[str] = []
     held, release = threading.Event(), threading.Event()
 
     def hold(tx: Transaction) -> None:
         held.set()
-        assert release.wait(10)
+        assert release.wait(PATIENCE_SECONDS)
 
     def work(slot: int) -> Callable[[Transaction], None]:
         def run(tx: Transaction) -> None:
@@ -64,7 +68,7 @@ async def test_a_commit_that_fails_undoes_all_its_works_and_calls_back_the_newes
         return run
 
     busy = asyncio.create_task(store.transact(hold))
-    await asyncio.to_thread(held.wait, 10)
+    assert await asyncio.to_thread(held.wait, PATIENCE_SECONDS)
     works = [asyncio.create_task(store.transact(work(slot))) for slot in (1, 2, 3)]
     await asyncio.sleep(0.02)
     with no_file_may_grow_past(wal_size(database)):

@@ -5,14 +5,16 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.system.account import Account, account_of
 from tests.system.issued import PROGRAM
 from tests.system.running import Running, addresses
 
-SECONDS = 600.0
+SECONDS = 850.0
 
 
 class Crew:
@@ -86,6 +88,21 @@ def trade(
         "stop": str(folder / "stop"),
     }
     return Crew("trader", folder, plan, processes)
+
+
+async def trading(crew: Crew, effects: int, seconds: float = SECONDS) -> Account:
+    """Wait until so many effects have been acknowledged, and return the account up to then."""
+    deadline = time.monotonic() + seconds
+    while (account := account_of(crew.lines())).effects < effects:
+        assert crew.at_work(), account.wrong
+        assert time.monotonic() < deadline, f"only {account.effects} of {effects} effects"
+        await asyncio.sleep(min(2.0, 0.2 + effects / 50_000))
+    return account
+
+
+async def trading_on(crew: Crew) -> Account:
+    """Wait until more has been acknowledged than by now, and return the account up to then."""
+    return await trading(crew, account_of(crew.lines()).effects + 1)
 
 
 def read_plan(arguments: Sequence[str]) -> tuple[dict[str, Any], Path]:

@@ -39,7 +39,7 @@ CALLERS = {
     **dict.fromkeys(("redeem", "reverse"), "redeemer"),
     "validate": "shop",
 }
-TIMEOUT_SECONDS = 45.0
+TIMEOUT_SECONDS = 120.0
 
 
 class Racer:

@@ -92,16 +92,27 @@ class Shop:
         self._may_change = frozenset(leaked)
         self._superseded: set[str] = set()
         self._random = random.Random(len(sold) + len(leaked))
-        self.frozen: bool | None = False
+        self._frozen: bool | None = False
+        self._turns = 0
         self.answers = Counter[str]()
         self.wrong = Counter[str]()
         self.unavailable = 0
+
+    @property
+    def frozen(self) -> bool | None:
+        """Whether the leaked codes are frozen; None while that changes."""
+        return self._frozen
+
+    @frozen.setter
+    def frozen(self, frozen: bool | None) -> None:
+        self._frozen = frozen
+        self._turns += 1
 
     @asynccontextmanager
     async def asking(self) -> AsyncIterator[None]:
         """Ask all the while."""
         stop = asyncio.Event()
-        async with self._vault.client("shop", 30.0) as client:
+        async with self._vault.client("shop") as client:
             callers = [asyncio.create_task(self._ask_until(client, stop)) for _ in range(2)]
             try:
                 yield
@@ -120,11 +131,11 @@ class Shop:
     async def _ask(self, client: VaultClient) -> None:
         sold = self._random.sample(self._sold, min(AT_ONCE, len(self._sold)))
         leaked = self._random.sample(self._leaked, min(AT_ONCE, len(self._leaked)))
-        superseded, frozen = set(self._superseded), self.frozen
+        superseded, frozen, turns = set(self._superseded), self._frozen, self._turns
         codes = [resources.PresentedCode(code=code) for code in (*sold, *leaked)]
         request = validation.BatchValidateCodesRequest(programs=[PROGRAM], codes=codes)
         answer = await client.call(client.validation.BatchValidateCodes, request)
-        if frozen != self.frozen:
+        if turns != self._turns:
             frozen = None
         may_be = {True: {"FROZEN", "SUPERSEDED"}, False: {"GOOD", "SUPERSEDED"}, None: {"GOOD", "FROZEN", "SUPERSEDED"}}
         for code, result in zip((*sold, *leaked), answer.results, strict=True):

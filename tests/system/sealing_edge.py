@@ -20,7 +20,7 @@ from vault.client.sealer import Sealer
 from vault.client.sealing import Purpose
 from vault.v1.validation_service_pb2 import ListPublicKeysResponse
 
-TIMEOUT_SECONDS = 20
+TIMEOUT_SECONDS = 120
 
 
 class Shop:

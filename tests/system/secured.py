@@ -15,27 +15,20 @@ from typing import Self
 import psycopg
 import pytest
 
-from tests.postgres import _AS_POSTGRES, Cluster
+from tests.postgres import _AS_POSTGRES, Cluster, named
 from tests.rpc.authority import Authority, Pair
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 NO_PGBOUNCER = "PgBouncer is missing: apt-get install pgbouncer"
 _HBA = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
-_SECONDS = 30.0
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return int(chosen.getsockname()[1])
+_SECONDS = 180.0
 
 
 class Secured(Cluster):
     """A cluster that takes connections over TLS with a password, and by its socket from the tests alone."""
 
-    def __init__(self, pair: Pair) -> None:
-        self.port = free_port()
+    def __init__(self, pair: Pair, port: int) -> None:
+        self.port = port
         super().__init__(
             listen_addresses="127.0.0.1",
             port=str(self.port),
@@ -59,12 +52,16 @@ class Secured(Cluster):
     @contextmanager
     def running(cls, authority: Authority) -> Iterator[Self]:
         """Run one with a certificate of an authority."""
-        cluster = cls(authority.server())
-        try:
-            cluster.start()
-            yield cluster
-        finally:
-            cluster.stop()
+        with socket.socket() as held:
+            # Bound and never listening, it keeps the port from all but a server that sets SO_REUSEADDR, as this one.
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.bind(("127.0.0.1", 0))
+            cluster = cls(authority.server(), int(held.getsockname()[1]))
+            try:
+                cluster.start()
+                yield cluster
+            finally:
+                cluster.stop()
 
     def dsn(self, database: str = "postgres") -> str:
         """Return a database's key words by the socket."""
@@ -73,8 +70,7 @@ class Secured(Cluster):
     def network(self, database: str, root: Path, host: str = "localhost") -> str:
         """Return a database's key words over the network, under a host's name."""
         return (
-            f"host={host} hostaddr=127.0.0.1 port={self.port} dbname={database} user=cardvault "
-            f"sslmode=verify-full sslrootcert={root}"
+            f"host={host} hostaddr=127.0.0.1 port={self.port} {named(database)} sslmode=verify-full sslrootcert={root}"
         )
 
     def set_password(self, password: str) -> None:

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.postgres import Cluster
+from tests.postgres import Cluster, named
 
 SETTINGS = {"wal_level": "replica", "max_wal_senders": "4", "hot_standby": "on", "wal_keep_size": "64MB"}
 _NAME = "standby"
-_SECONDS = 30.0
+_SECONDS = 180.0
 
 
 class Standby(Cluster):
@@ -37,7 +37,7 @@ class Standby(Cluster):
 
     def promote(self) -> None:
         """Make a primary of it; when this returns, it takes writes."""
-        self._run("pg_ctl", "promote", "-D", str(self.data))
+        self._run("pg_ctl", "promote", "-D", str(self.data), "-t", "600")
 
 
 class Pair(NamedTuple):
@@ -48,7 +48,7 @@ class Pair(NamedTuple):
 
     def dsn(self, database: str) -> str:
         """Return key words that name both, so that whoever takes writes is found."""
-        return f"host={self.primary.folder},{self.standby.folder} dbname={database} user=cardvault"
+        return f"host={self.primary.folder},{self.standby.folder} {named(database)}"
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 CARDS = 2000
-TIMEOUT_SECONDS = 240
+TIMEOUT_SECONDS = 1500
+pytestmark = pytest.mark.timeout(TIMEOUT_SECONDS + 100)
 
 
 def run_demo(*arguments: str) -> subprocess.CompletedProcess[str]:

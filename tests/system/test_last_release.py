@@ -35,7 +35,7 @@ def test_the_last_releases_client_gets_what_it_was_promised(tmp_path: Path, clie
     vault.start()
     try:
         command = [sys.executable, "-P", str(client), vault.address, str(vault.folder / "certificates")]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=900, cwd=tmp_path)
     finally:
         vault.stop()
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 """A vault moved from one store into another by real processes."""
 
 import asyncio
+import os
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,25 @@ __all__ = ["cluster"]
 
 ROADS = pytest.mark.parametrize(("source", "target"), [("sqlite", "postgres"), ("postgres", "sqlite")])
 CARDS = 6000
+STOPPING = '''\
+"""Has this process stand still once it has copied its first cards."""
+
+import time
+
+from vault.service.upkeep import moving
+
+loading, tables = moving._loading, []
+
+
+def load(shape, rows):
+    if "card" in tables:
+        time.sleep(3600)
+    tables.append(shape.table)
+    return loading(shape, rows)
+
+
+moving._loading = load
+'''
 
 
 def content_of(config: Path, folder: Path, name: str) -> Any:
@@ -62,9 +82,12 @@ def test_a_move_that_is_killed_is_begun_anew(tmp_path: Path, request: pytest.Fix
     to = another(vault.configuration, "to", **new_store("postgres", request, "target"))
     asyncio.run(fill(vault.folder))
     command = [sys.executable, "-m", "vault", "move", "--config", str(vault.configuration), "--to", str(to)]
-    process = subprocess.Popen(command)
+    (tmp_path / "stopping").mkdir()
+    (tmp_path / "stopping" / "sitecustomize.py").write_text(STOPPING)
+    path = os.pathsep.join([str(tmp_path / "stopping"), str(Path(__file__).parents[2])])
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not has_cards(to):
             assert process.poll() is None
             assert time.monotonic() < deadline

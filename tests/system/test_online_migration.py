@@ -47,7 +47,7 @@ class Asking:
     async def more(self, count: int) -> None:
         """Wait until it has been good so many times more."""
         wanted = self.good + count
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             while self.good < wanted:  # noqa: ASYNC110  whoever asks tells nobody
                 await asyncio.sleep(0.01)
 

@@ -28,7 +28,7 @@ from vault.v1.administration_service_pb2 import CreateProgramRequest
 from vault.v1.issuance_service_pb2 import IssueCardsRequest, IssuedCard, NewCard
 from vault.v1.resources_pb2 import ProgramSettings
 
-pytestmark = pytest.mark.timeout(600)  # the first build of Go's library and gRPC takes a minute or two
+pytestmark = pytest.mark.timeout(3600)  # the first build of Go's library and gRPC takes a minute or two
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTION = README.partition("\n## Other languages\n")[2].partition("\n## ")[0]
@@ -63,7 +63,7 @@ class Place(NamedTuple):
             env={**os.environ, "PATH": path(), "GOFLAGS": "-trimpath", "CGO_ENABLED": "0"},
             capture_output=True,
             text=True,
-            timeout=540,
+            timeout=3000,
             check=False,
         )
         with (self.folder / "output").open("a", encoding="utf-8") as output:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import re
 import signal
 import time
 from collections import Counter
@@ -35,7 +36,7 @@ class Race(NamedTuple):
     seconds_between_kills: float
 
 
-SHORT = Race(operations=3_000, processes=3, callers=8, seconds_between_kills=2.0)
+SHORT = Race(operations=3_000, processes=3, callers=8, seconds_between_kills=1.0)
 LONG = Race(operations=110_000, processes=4, callers=10, seconds_between_kills=4.0)
 
 
@@ -54,20 +55,26 @@ def vaults(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     cluster.drop(name)
 
 
+async def workers_ready(vaults: Sequence[Running]) -> int:
+    """Count the workers that serve."""
+    states = await asyncio.gather(*(asyncio.to_thread(vault.states) for vault in vaults))
+    return len(re.findall(r"worker-\d+ ready", " ".join(states)))
+
+
 async def kill_children(vaults: Sequence[Running], every_seconds: float, crew: Crew, dice: random.Random) -> int:
     """Kill a worker or a job process every now and then while the crew is at work, and return how many."""
     kills = 0
+    while crew.at_work() and not crew.lines():  # noqa: ASYNC110  no event tells of another process
+        await asyncio.sleep(0.05)
     while crew.at_work():
-        await asyncio.sleep(every_seconds * dice.uniform(0.5, 1.5))
         kind = dice.choice(("worker", "worker", "jobs"))
         # A worker that dies again and again is restarted later and later: always the last one is no test.
-        if kind == "worker" and sum(len(vault.children(kind)) for vault in vaults) < WORKERS:
-            continue
         children = dice.choice(vaults).children(kind)
-        if children and crew.at_work():
+        if children and (kind == "jobs" or await workers_ready(vaults) == WORKERS):
             with suppress(ProcessLookupError):
                 os.kill(dice.choice(children), signal.SIGKILL)
                 kills += 1
+        await asyncio.sleep(every_seconds * dice.uniform(0.5, 1.5))
     return kills
 
 
@@ -105,7 +112,7 @@ async def race(vaults: Sequence[Running], folder: Path, program: str, how: Race)
 async def final_states(vault: Running, program: str, cards: Sequence[str]) -> list[Operation]:
     """Read every card when all is over."""
     found = []
-    async with vault.client("keeper", 60.0) as client:
+    async with vault.client("keeper") as client:
         for card in cards:
             start = time.monotonic_ns()
             answer = await ask(client, program, "get", (card, "", ""))
@@ -140,7 +147,7 @@ async def redeem_all(vaults: Sequence[Running], program: str, callers: int, code
             if (await ask(client, program, "redeem", (card, code, ""))).startswith("GOOD"):
                 winners[card].append(number)
 
-    clients = [vaults[0].client("redeemer", 60.0, address) for _ in range(8)]
+    clients = [vaults[0].client("redeemer", address=address) for _ in range(8)]
     began = time.monotonic()
     await asyncio.gather(*(caller(number, clients[number % len(clients)]) for number in range(callers)))
     took = time.monotonic() - began

@@ -11,8 +11,10 @@ import json
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
@@ -69,6 +71,40 @@ def connected(address: str) -> socket.socket:
     return socket.create_connection((host, int(port)))
 
 
+@contextmanager
+def half_asked(address: str, request: bytes) -> Iterator[None]:
+    """Have a listener hold a request without an end: all of it was read, and more lines come, so that it waits on."""
+    over = threading.Event()
+    with connected(address) as held:
+        held.sendall(request)
+        deadline = time.monotonic() + 120
+        while unread(held):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+        def go_on() -> None:
+            while not over.wait(5):
+                held.sendall(b"X-More: yes\r\n")
+
+        going_on = threading.Thread(target=go_on)
+        going_on.start()
+        try:
+            yield
+        finally:
+            over.set()
+            going_on.join()
+
+
+def unread(held: socket.socket) -> bool:
+    """Whether the other end of a connection has not read all of what was sent, or not yet taken it at all."""
+    ports = [f":{address[1]:04X}" for address in (held.getpeername(), held.getsockname())]
+    for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+        fields = line.split()
+        if [fields[place][-5:] for place in (1, 2)] == ports:
+            return int(fields[4].partition(":")[2], 16) > 0
+    return True
+
+
 def get(part: Part, path: str) -> bytes:
     return ask(part, "GET", path, b"")
 
@@ -78,7 +114,7 @@ def post(part: Part, path: str, body: object) -> bytes:
 
 
 def ask(part: Part, method: str, path: str, body: bytes) -> bytes:
-    connection = HTTPConnection(part.address, timeout=20)
+    connection = HTTPConnection(part.address, timeout=120)
     try:
         connection.request(method, path, body, {"Content-Type": "application/json"})
         return connection.getresponse().read()
@@ -108,10 +144,9 @@ def test_a_relays_memory_holds_no_code(sold: Sold, images: dict[str, Bytes], nam
 @pytest.mark.usefixtures("images")
 def test_a_code_that_is_planted_in_a_relays_memory_is_found(sold: Sold, name: str, tmp_path: Path) -> None:
     part = sold.relays[name]
-    with connected(part.address) as held:
-        # A request without its end stays in memory as long as the connection.
-        planted = base64.b64encode(b"x" + sold.codes[0].encode())
-        held.sendall(b"GET / HTTP/1.1\r\nX-Note: " + planted + b"\r\nX-Other: " + sold.codes[1].encode() + b"\r\n")
+    planted = base64.b64encode(b"x" + sold.codes[0].encode())
+    request = b"GET / HTTP/1.1\r\nX-Note: " + planted + b"\r\nX-Other: " + sold.codes[1].encode() + b"\r\n"
+    with half_asked(part.address, request):
         image = memory_image(part.pid, tmp_path)
     pieces = np.array_split(image, PIECES)  # one after the other, until it is found
     assert any(forms_in(piece, sold.codes) >= {"ASCII", "base64 of ASCII"} for piece in pieces)

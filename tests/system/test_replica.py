@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import Cluster
+from tests.postgres import Cluster, named
 from tests.system.issued import PROGRAM, create_program, issue
 from tests.system.places import validate
 from tests.system.running import Running, running
@@ -18,7 +18,7 @@ from vault.v1 import audit_service_pb2 as audit
 from vault.v1 import card_service_pb2 as cards
 from vault.v1 import resources_pb2 as resources
 
-SECONDS = 30.0
+SECONDS = 180.0
 
 
 async def listed(vault: Running) -> set[str]:
@@ -57,7 +57,7 @@ async def until_listed(vault: Running, wanted: set[str]) -> None:
 def vault_over(databases: Pair, folder: Path, name: str) -> Running:
     """Make a vault over a primary, with its standby for lists."""
     vault = Running(folder, dsn=databases.dsn(name))
-    replica = f"host={databases.standby.folder},{databases.primary.folder} dbname={name} user=cardvault"
+    replica = f"host={databases.standby.folder},{databases.primary.folder} {named(name)}"
     vault._configure('replica_dsn = ""', f'replica_dsn = "{replica}"')
     return vault
 

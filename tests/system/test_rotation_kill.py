@@ -6,7 +6,7 @@ import random
 import signal
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -28,9 +28,9 @@ from vault.v1 import resources_pb2 as resources
 LEAKED = 3_000
 SOLD = 200
 BATCH = 2_000
-DONE_SECONDS = 90.0
-RESUMED_SECONDS = 20.0
-"""A lease is 5 s; the rest is for processes that start on a busy machine."""
+DONE_SECONDS = RESUMED_SECONDS = 300.0
+REST_SECONDS = 1
+"""Between two chunks of the re-issue, so that it is not done before its process is killed, however late that comes."""
 
 
 class Case(NamedTuple):
@@ -60,9 +60,9 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         await operator.call(operator.administration.CreateRecipient, recipient)
         leaked = await issue(vault, LEAKED, active=True)
         sold = await issue(vault, SOLD, active=True)
-        officer = Officer(await stack.enter_async_context(vault.client("officer", 60.0)))
+        officer = Officer(await stack.enter_async_context(vault.client("officer")))
         incident_id = await officer.incident_over([card for card, _ in leaked])
-        issuer = await stack.enter_async_context(vault.client("issuer", 60.0))
+        issuer = await stack.enter_async_context(vault.client("issuer"))
         shop = Shop(vault, [code for _, code in sold], [code for _, code in leaked])
         yield Case(vault, [card for card, _ in leaked], incident_id, officer, issuer, shop)
 
@@ -78,7 +78,8 @@ async def _kill(vault: Running, victim: str) -> None:
         await asyncio.to_thread(vault.start)
     else:
         for child in vault.children(victim):
-            os.kill(child, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.kill(child, signal.SIGKILL)
 
 
 async def _moved_on(officer: Officer, job_ids: Sequence[str], programs: Sequence[str], seconds: float) -> float:
@@ -115,13 +116,13 @@ async def _stopped(case: Case) -> AsyncIterator[Workshop]:
         yield inside
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(1200)
 async def test_jobs_that_run_together_end_whatever_is_killed_and_no_answer_is_wrong(case: Case) -> None:
     dice = random.Random(20060609)
     vault, officer, shop = case.vault, case.officer, case.shop
     async with shop.asking():
         request_id = str(uuid4())
-        starts = [officer.reissue(case.incident_id, 0, request_id) for _ in range(4)]
+        starts = [officer.reissue(case.incident_id, REST_SECONDS, request_id) for _ in range(4)]
         (reissue,) = set(await asyncio.gather(*starts))
         rekey = await officer.move("rekey", 0)
         batch = issuance.CreateBatchRequest(program=PROGRAM, count=BATCH, recipient="printer")
@@ -131,7 +132,7 @@ async def test_jobs_that_run_together_end_whatever_is_killed_and_no_answer_is_wr
         shop.frozen = True
         for victim in ("jobs", "everything"):
             await _moved_on(officer, [reissue], [PROGRAM], RESUMED_SECONDS)
-            await asyncio.sleep(dice.uniform(0.0, 0.1))
+            await asyncio.sleep(REST_SECONDS + dice.uniform(-0.1, 0.1))  # as the next chunk begins
             assert (await officer.job(reissue)).state == RUNNING
             await _kill(vault, victim)
             seconds = await _moved_on(officer, [reissue, rekey], [PROGRAM] * 2, RESUMED_SECONDS)
@@ -144,7 +145,7 @@ async def test_jobs_that_run_together_end_whatever_is_killed_and_no_answer_is_wr
         async with asyncio.timeout(DONE_SECONDS):
             while (await test_kill.batch_of(case.issuer, batch_id)).state != resources.Batch.STATE_READY:  # noqa: ASYNC110  no event tells
                 await asyncio.sleep(0.05)
-    assert await officer.reissue(case.incident_id, 0, request_id) == reissue
+    assert await officer.reissue(case.incident_id, REST_SECONDS, request_id) == reissue
     async with _stopped(case) as inside:
         codes = await check_whole(inside)
         await check_moved(inside, JobKind.REKEY)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import Cluster
+from tests.postgres import Cluster, named
 from tests.rpc.authority import Authority
 from tests.system.issued import PROGRAM, create_program, issue
 from tests.system.places import cardvault, make_codes, redeem, set_store, told, verdicts
@@ -131,10 +131,10 @@ def test_a_server_that_cannot_be_verified_is_not_talked_to(tmp_path: Path, secur
 async def test_vaults_share_a_few_connections_through_pgbouncer(tmp_path: Path, cluster: Cluster) -> None:
     name = cluster.create()
     with pooler(cluster, connections=3) as host:
-        vault = Running(tmp_path / "vault", dsn=f"host={host} dbname={name} user=cardvault", migrate=False)
+        vault = Running(tmp_path / "vault", dsn=f"host={host} {named(name)}", migrate=False)
         vault._configure("prepared_statements = 100", "prepared_statements = 0")
         done("migrate", "--config", vault.configuration)
-        other = Running.beside(vault, tmp_path / "other", dsn=f"host={host} dbname={name} user=cardvault")
+        other = Running.beside(vault, tmp_path / "other", dsn=f"host={host} {named(name)}")
         with running(vault.folder) as first, running(other.folder) as second:
             await create_program(first)
             codes = [code for _, code in await issue(first, 60, active=True)]

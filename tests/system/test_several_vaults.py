@@ -1,21 +1,23 @@
 """Three vaults over one PostgreSQL: each stopped, killed, replaced while clients trade, and nobody notices."""
 
 import asyncio
-import re
+import json
 import shutil
 import socket
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from tests.system.account import account_of, verify
-from tests.system.crew import trade
+from tests.system.crew import trade, trading
 from tests.system.issued import PROGRAM, create_program, issue
 from tests.system.racer import ask
 from tests.system.running import Running, addresses, several
@@ -62,8 +64,9 @@ async def test_three_vaults_are_stopped_killed_and_replaced_under_load(
             for vault in vaults:
                 vault.kill()
                 await asyncio.to_thread(vault.start)
+            await trading(crew, 201)
             (tmp_path / "stop").touch()
-            account = account_of(await crew.finish(60))
+            account = account_of(await crew.finish(600))
         finally:
             crew.end()
         assert all(runs_later_release(vault, tmp_path / "release") for vault in vaults)
@@ -73,7 +76,6 @@ async def test_three_vaults_are_stopped_killed_and_replaced_under_load(
     )
     verify(account, dsn, PROGRAM)
     assert account.unavailable == 0
-    assert account.effects > 200
 
 
 def migrate_to_a_later_release(vault: Running, release: Path, dsn: str) -> None:
@@ -101,7 +103,7 @@ def served_certificate(vault: Running) -> bytes:
     context.set_alpn_protocols(["h2"])
     host, _, port = vault.address.rpartition(":")
     with (
-        socket.create_connection((host, int(port)), timeout=10) as plain,
+        socket.create_connection((host, int(port)), timeout=120) as plain,
         context.wrap_socket(plain, server_hostname=host) as connection,
     ):
         shown = connection.getpeercert(binary_form=True)
@@ -124,7 +126,7 @@ async def test_a_stop_is_seen_by_all_on_their_next_answer_and_a_killed_vaults_jo
     with several(tmp_path, 2, dsn=dsn) as vaults:
         await create_program(vaults[0])
         await stop_and_start(vaults[0], vaults[1])
-        await take_over(vaults)
+        await take_over(vaults, dsn)
     with psycopg.connect(dsn) as connection:
         counts = connection.execute(
             "SELECT count(*), count(DISTINCT batch_position), max(batch_position) FROM card WHERE batch_id IS NOT NULL"
@@ -148,7 +150,7 @@ async def stop_and_start(one: Running, other: Running) -> None:
 async def batch_when(client: VaultClient, batch_id: str, done: Callable[[resources.Batch], bool]) -> resources.Batch:
     """Wait until a batch is as wanted, and return it."""
     query = issuance.GetBatchRequest(program=PROGRAM, batch_id=batch_id)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while True:
             batch = (await client.call(client.issuance.GetBatch, query)).batch
             if done(batch):
@@ -156,32 +158,52 @@ async def batch_when(client: VaultClient, batch_id: str, done: Callable[[resourc
             await asyncio.sleep(0.02)
 
 
-def wait_for_job(vault: Running) -> float:
-    """Wait until a vault has begun a job, and return the seconds that it took."""
+def jobs_begun(vault: Running) -> list[dict[str, Any]]:
+    """Return what a vault's log says of each time that it began a job."""
+    lines = vault.log.read_text().splitlines()
+    return [json.loads(line) for line in lines if '"job_begun"' in line and line.endswith("}")]
+
+
+def wait_for_job(vault: Running, before: int) -> float:
+    """Wait until a vault has begun a job more often than before, and return the seconds that it took."""
     began = time.monotonic()
-    while "job_begun" not in vault.log.read_text():
-        assert time.monotonic() < began + 30
+    while len(jobs_begun(vault)) <= before:
+        assert time.monotonic() < began + 300
         time.sleep(0.02)
     return time.monotonic() - began
 
 
-async def take_over(vaults: list[Running]) -> None:
+@contextmanager
+def slow_cards(dsn: str) -> Iterator[None]:
+    """Have whoever adds cards wait a while each time, so that nobody is done with many of them soon."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.2); RETURN NULL; END'"
+        )
+        connection.execute("CREATE TRIGGER slow BEFORE INSERT ON card FOR EACH STATEMENT EXECUTE FUNCTION slow()")
+        yield
+        connection.execute("DROP FUNCTION slow CASCADE")
+
+
+async def take_over(vaults: list[Running], dsn: str) -> None:
     """Kill the vault that works at a batch, and wait until the other has issued the rest of it."""
     async with vaults[0].client("operator") as operator:
         recipient = administration.CreateRecipientRequest(
             program=PROGRAM, recipient="printer", public_key=bytes([9, *bytes(31)])
         )
         await operator.call(operator.administration.CreateRecipient, recipient)
-    async with vaults[0].client("issuer", 60.0, addresses(vaults)) as client:
+    async with vaults[0].client("issuer", address=addresses(vaults)) as client:
         request = issuance.CreateBatchRequest(program=PROGRAM, count=BATCH, recipient="printer")
-        batch_id = (await client.call(client.issuance.CreateBatch, request)).batch.batch_id
-        await batch_when(client, batch_id, lambda batch: batch.issued_count > 0)
-        (worker,) = [vault for vault in vaults if "job_begun" in vault.log.read_text()]
-        (other,) = [vault for vault in vaults if vault is not worker]
-        worker.kill()
-        took = await asyncio.to_thread(wait_for_job, other)
+        with slow_cards(dsn):
+            batch_id = (await client.call(client.issuance.CreateBatch, request)).batch.batch_id
+            await batch_when(client, batch_id, lambda batch: batch.issued_count > 0)
+            # The one that began last has it: a lease is short, and a busy machine may have lost one already.
+            other, worker = sorted(vaults, key=lambda vault: max([each["time"] for each in jobs_begun(vault)] or [""]))
+            before = len(jobs_begun(other))
+            worker.kill()
+        took = await asyncio.to_thread(wait_for_job, other, before)
         batch = await batch_when(client, batch_id, lambda batch: batch.state != batch.STATE_ISSUING)
     assert batch.state == resources.Batch.STATE_READY
-    cursor = int(re.findall(r'"job_begun".*"cursor": (\d+)', other.log.read_text())[0])
+    cursor = jobs_begun(other)[-1]["cursor"]
     print(f"the job went on after {took:.1f} s, at card {cursor} of {BATCH}")
     assert 0 < cursor < BATCH

@@ -117,7 +117,7 @@ def test_threads_get_their_own_answers(vault: Running, cards: dict[str, list[Iss
             ca=folder / "ca.pem",
             certificate=folder / "shop.pem",
             private_key=folder / "shop.key",
-            timeout_seconds=20.0,
+            timeout_seconds=120.0,
         ) as client,
         ThreadPoolExecutor(16) as pool,
     ):

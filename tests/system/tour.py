@@ -65,7 +65,7 @@ class Tour:
                 ca=certificates / "ca.pem",
                 certificate=certificates / f"{name}.pem",
                 private_key=certificates / f"{name}.key",
-                timeout_seconds=30.0,
+                timeout_seconds=120.0,
             )
             for name in CALLERS
         }
@@ -213,9 +213,8 @@ class Tour:
         request = issuance.CreateBatchRequest(program=self.program, count=50, recipient=HOUSE)
         batch_id = (await issuer.call(issuer.issuance.CreateBatch, request)).batch.batch_id
         get = issuance.GetBatchRequest(program=self.program, batch_id=batch_id)
-        for _ in range(300):
-            if (await issuer.call(issuer.issuance.GetBatch, get)).batch.state == resources.Batch.STATE_READY:
-                break
+        while (batch := (await issuer.call(issuer.issuance.GetBatch, get)).batch).state != resources.Batch.STATE_READY:
+            assert batch.state == resources.Batch.STATE_ISSUING
             await asyncio.sleep(0.1)
         package = self.folder / "package"
         manifest = await save_package(issuer, self.program, batch_id, package)

@@ -29,9 +29,9 @@ from vault.v1 import issuance_service_pb2 as issuance
 from vault.v1 import resources_pb2 as resources
 from vault.v1 import validation_service_pb2 as validation
 
-TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 120.0
 SLOW_SECONDS = 0.5
-SETTLE_SECONDS = 120.0
+SETTLE_SECONDS = 600.0
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)

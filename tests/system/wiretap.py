@@ -1,6 +1,7 @@
 """Wires that are tapped: proxies in front of listeners that write down every byte that passes, both ways."""
 
 import contextlib
+import itertools
 import socket
 import threading
 from collections.abc import Callable
@@ -20,7 +21,7 @@ class Wiretap:
         self._listeners: list[socket.socket] = []
         self._ends: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
-        self._count = 0
+        self._numbers = itertools.count(1)
 
     def __enter__(self) -> Self:
         self.folder.mkdir()
@@ -49,8 +50,7 @@ class Wiretap:
         with contextlib.suppress(OSError):  # the end
             while True:
                 caller, _ = listener.accept()
-                self._count += 1
-                wire = (caller, socket.create_connection((host, int(port))), name, self._count)
+                wire = (caller, socket.create_connection((host, int(port))), name, next(self._numbers))
                 self._start(self._connect, *wire)
 
     def _connect(self, caller: socket.socket, called: socket.socket, name: str, number: int) -> None:

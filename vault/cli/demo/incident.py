@@ -39,7 +39,7 @@ from vault.errors import FailedPrecondition
 ANY_PORT = "127.0.0.1:0"
 QUIET_SECONDS = (1.5, 5.0)
 LIFE_SECONDS = (0.5, 3.0)
-OPENING_SECONDS = 60.0
+OPENING_SECONDS = 180.0
 POLL_SECONDS = 0.05
 
 Group = Sequence[Step]

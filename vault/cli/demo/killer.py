@@ -1,8 +1,8 @@
 """Kills a vault's job process with SIGKILL, at random points of its work, until the work is done.
 
-1. The points are drawn from the system's generator; there is no seed, so no two runs are alike. The first one
-   is within 0.15 s of the job's creation, each other one within ``life_seconds`` of the first progress that the
-   job made after the kill before.
+1. The first kill comes just before the job is created: the officer waits for it, so that there is one however busy
+   the machine is. Each other one comes within ``life_seconds`` of the first progress that the job made after the kill
+   before; when, is drawn from the system's generator; there is no seed, so no two runs are alike.
 2. Only the job process of the vault given is killed: the child of its supervisor whose command line says so.
 
 A kill may meet the process before it has the job, or when the job was done but the officer not yet told.
@@ -15,9 +15,8 @@ import signal
 import threading
 from pathlib import Path
 
-from vault.cli.demo.moments import REISSUED, REISSUING, Moments
+from vault.cli.demo.moments import KILLED, KILLING, REISSUED, REISSUING, Moments
 
-FIRST_SECONDS = 0.15
 POLL_SECONDS = 0.01
 JOBS = b"\0--only\0jobs\0"
 _RANDOM = secrets.SystemRandom()
@@ -40,6 +39,7 @@ class Killer:
         self._life_seconds = life_seconds
         self._done = 0
         self._stop = threading.Event()
+        moments.note(KILLING)
         self._thread = threading.Thread(target=self._run, name="killer", daemon=True)
         self._thread.start()
 
@@ -57,7 +57,10 @@ class Killer:
             if self._stop.wait(POLL_SECONDS):
                 return
         self._done = 0  # what was told until now was of the steps before
-        self._kill_after(FIRST_SECONDS)
+        while not self._over() and not self._kill():
+            if self._stop.wait(POLL_SECONDS):
+                return
+        self._moments.note(KILLED)
         while not self._over():
             before = self._done
             while self._done <= before:
@@ -66,12 +69,17 @@ class Killer:
             self._kill_after(self._life_seconds)
 
     def _kill_after(self, longest_seconds: float) -> None:
-        if self._stop.wait(_RANDOM.uniform(0, longest_seconds)) or self._over():
-            return
+        if not self._stop.wait(_RANDOM.uniform(0, longest_seconds)) and not self._over():
+            self._kill()
+
+    def _kill(self) -> bool:
+        """Kill the job process, and answer whether there was one."""
+        before = len(self.kills)
         for pid in job_processes(self._supervisor):
             with contextlib.suppress(ProcessLookupError):  # it has ended since
                 os.kill(pid, signal.SIGKILL)
                 self.kills.append(self._done)
+        return len(self.kills) > before
 
     def _over(self) -> bool:
         return REISSUED in self._moments.read()

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, Self
 from vault.cli.demo.place import Place
 from vault.errors import FailedPrecondition, Unavailable
 
-START_SECONDS = 60.0
-STOP_SECONDS = 60.0
+START_SECONDS = 180.0
+STOP_SECONDS = 180.0
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 2.0
 LOG_LINES = 15

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from vault.cli.demo.moments import REISSUED, REISSUING
+from vault.cli.demo.moments import KILLED, KILLING, REISSUED, REISSUING
 from vault.cli.demo.stage import NETCASH, RECIPIENT, Stage
 from vault.client.export import save_rotation_package
 from vault.v1.resources_pb2 import RotationJob
@@ -24,6 +24,8 @@ async def reissue(stage: Stage) -> dict[str, Any]:
         stage.expect(holds=meant == stage.plan.cards, otherwise=f"{meant} cards would be re-issued")
         request = CreateRotationJobRequest(program=NETCASH, reissue=work)
         begun = stage.place.moments.note(REISSUING)
+        if KILLING in stage.place.moments.read():
+            await stage.until(KILLED)
         job = (await client.call(client.rotation.CreateRotationJob, request)).job
         async for now in client.watch_job(NETCASH, job.job_id):
             job = now
