@@ -1,5 +1,6 @@
 """What the kernel tells of running processes: children, commands, CPU time, memory."""
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,14 +13,19 @@ _USER, _SYSTEM = 11, 12
 
 def children(pid: int) -> list[int]:
     """Return the process ids of a process's children."""
-    return [
-        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
-    ]
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def command(pid: int) -> str:
-    """Return a process's command line; a zero byte ends each argument."""
-    return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
+    """Return a process's command line, empty if it has ended; a zero byte ends each argument."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:

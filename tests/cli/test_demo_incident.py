@@ -113,6 +113,11 @@ def test_no_two_steps_have_one_name() -> None:
 def children(*arguments: list[str]) -> Iterator[list[subprocess.Popen[bytes]]]:
     started = [subprocess.Popen([*SLEEP, *given]) for given in arguments]
     try:
+        # The kernel shows a command line a moment after the program was begun.
+        deadline = time.monotonic() + 120
+        while not all(Path(f"/proc/{child.pid}/cmdline").read_bytes() for child in started):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         yield started
     finally:
         for child in started:
