@@ -1,8 +1,9 @@
 """A heartbeat over a real lane's thread."""
 
 import asyncio
+import itertools
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -92,14 +93,29 @@ async def test_who_waits_for_another_process_is_not_called_stuck() -> None:
     assert set(said) == {""}
 
 
-async def test_who_has_waited_for_another_process_has_all_its_time_again() -> None:
-    excused = [True, False, False]
-    heartbeat = Heartbeat({}, patience_seconds=600, excused=lambda: excused.pop(0))
-    long_ago = asyncio.get_running_loop().time() - 700
-    heartbeat._tried["writer"] = long_ago
-    assert heartbeat.stuck() == heartbeat.stuck() == ""
-    heartbeat._tried["writer"] = long_ago
-    assert "its writer has not answered for 7" in heartbeat.stuck()
+PATIENCE = 45
+
+
+def told_at(excuses: Iterable[bool]) -> int:
+    """Return the second at which a way that never answers is called stuck, with a beat a second."""
+    clock = [0]
+    given = iter(excuses)
+    heartbeat = Heartbeat({}, patience_seconds=PATIENCE, excused=lambda: next(given), seconds=lambda: clock[0])
+    heartbeat._tried["writer"] = 0
+    while not heartbeat.stuck():
+        clock[0] += 1
+        assert clock[0] < 500
+    return clock[0]
+
+
+def test_who_has_waited_for_another_process_still_has_its_time_when_that_lets_go() -> None:
+    assert told_at(itertools.repeat(object=False)) == PATIENCE + 1
+    waited = 100
+    assert waited + PATIENCE - 2 < told_at([True] * waited + [False] * 200) <= waited + PATIENCE + 2
+
+
+def test_who_hangs_while_others_come_and_go_is_told_of() -> None:
+    assert told_at(itertools.cycle([True, False])) <= 2 * PATIENCE + 2
 
 
 async def test_a_store_that_refuses_answers() -> None:

@@ -4,14 +4,15 @@
 2. Each way to the store (a thread and a queue of its own) is tried every few seconds by a piece of work that does
    nothing. One that has not answered for ``patience_seconds`` makes the beat say that the process is stuck; a
    refusal is an answer.
-3. A process is not called stuck while ``excused`` says that it waits for another one, nor for ``patience_seconds``
-   after: when the other lets go, this one has yet to do what it waited to do.
+3. A beat at which ``excused`` says that it is another process's fault does not count: who has waited long for another
+   still has its time when that lets go, and who hangs while others come and go is told of a little later.
 
 It does not notice a thread that serves no store, nor a single call that waits for ever.
 """
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -34,20 +35,25 @@ class Heartbeat:
         patience_seconds: float,
         excused: Callable[[], bool] = lambda: False,
         tell: Callable[[str], None] = report_alive,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         """Set it up; ``run`` beats.
 
         Args:
             ways: By name, what tries one way to the store.
             patience_seconds: How long each may take.
-            excused: Asked when one takes longer; whether that is another process's fault.
+            excused: Asked when one takes longer than a beat; whether that is another process's fault just now.
             tell: Called with each beat and what is stuck, empty if nothing is.
+            seconds: A clock that only moves forward.
         """
         self._ways = ways
         self._patience_seconds = patience_seconds
         self._excused = excused
         self._tell = tell
+        self._seconds = seconds
+        self._beat_at = seconds()
         self._tried: dict[str, float] = {}
+        """When each way was tried that has not answered; later, by the beats that were excused since."""
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -60,17 +66,20 @@ class Heartbeat:
 
     def stuck(self) -> str:
         """Return which way to the store does not answer, in words for the log; empty if all do."""
-        now = asyncio.get_running_loop().time()
-        for name, since in self._tried.items():
+        now = self._seconds()
+        beat, self._beat_at = now - self._beat_at, now
+        late = {name: since for name, since in self._tried.items() if now - since > BEAT_SECONDS}
+        if late and self._excused():
+            self._tried.update({name: min(now, since + beat) for name, since in late.items()})
+            return ""
+        for name, since in late.items():
             if now - since > self._patience_seconds:
-                if not self._excused():
-                    return f"its {name} has not answered for {now - since:.0f} s"
-                self._tried[name] = now
+                return f"its {name} has not answered for {now - since:.0f} s"
         return ""
 
     async def _keep_trying(self, name: str) -> None:
         while True:
-            self._tried[name] = asyncio.get_running_loop().time()
+            self._tried[name] = self._seconds()
             with contextlib.suppress(VaultError):  # a refusal is an answer too
                 await self._ways[name]()
             del self._tried[name]
