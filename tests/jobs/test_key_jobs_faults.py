@@ -1,6 +1,5 @@
 """Jobs that move rows from key to key over a store whose n-th call fails, for every n with ``--long``."""
 
-import asyncio
 import itertools
 import shutil
 from pathlib import Path
@@ -9,9 +8,10 @@ import pytest
 
 from tests.contracts.faults import FaultyStore, Moment
 from tests.jobs.keymoves import begin, data_keys, plaintexts, reissue
+from tests.jobs.lanes import work_off
 from tests.jobs.roomy import make_boxes_roomy
 from tests.service.invariants import check_invariants
-from tests.workshop import Workshop, workshop
+from tests.workshop import workshop
 from vault.jobs import runner
 from vault.model.states import CardState, Detail, JobKind, JobState, KeyPurpose
 from vault.service.issuing.issue import CardPlan
@@ -40,22 +40,6 @@ async def _small(folder: Path) -> tuple[list[bytes], bytes]:
         return [new, *(card.code.expose() for card in issued[1:])], superseded
 
 
-async def _work_off(shop: Workshop) -> None:
-    """Run one lane until the job is done; a lease that a failure left behind runs out early."""
-    stop = asyncio.Event()
-    lane = asyncio.create_task(shop.runner().run(stop))
-    try:
-        async with asyncio.timeout(120):
-            while running := shop.database.rows("job", state=JobState.RUNNING):
-                await asyncio.sleep(0.002)
-                for row in running:
-                    if row["lease_owner"] is not None:
-                        shop.database.put("job", row["rowid"], lease_until_ms=0)
-    finally:
-        stop.set()
-        await asyncio.gather(lane, return_exceptions=True)
-
-
 @pytest.mark.parametrize("moment", list(Moment))
 @pytest.mark.parametrize("kind", [JobKind.REKEY, JobKind.REWRAP, JobKind.REENCRYPT, JobKind.RETAG])
 async def test_rows_are_moved_whole_whichever_call_to_the_store_fails(
@@ -80,7 +64,7 @@ async def test_rows_are_moved_whole_whichever_call_to_the_store_fails(
             return stores[0]
 
         async with workshop(folder, wrap=wrap) as shop:
-            await _work_off(shop)
+            await work_off(shop)
             reached, stores[0].fail_at = stores[0].failed, None
             (job,) = shop.database.rows("job")
             assert (job["state"], job["error_count"]) == (JobState.DONE, 0)

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from tests.contracts.faults import FaultyStore, Moment
+from tests.jobs.lanes import expire_leases, is_running, work_off
 from tests.jobs.roomy import make_boxes_roomy
 from tests.service.invariants import check_invariants
 from tests.service.orders import cards_by_id, create, open_incident, reissued
@@ -41,15 +42,6 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     make_boxes_roomy(monkeypatch)
 
 
-def _running(shop: Workshop) -> bool:
-    return bool(shop.database.rows("job", state=JobState.RUNNING))
-
-
-def _expire_leases(shop: Workshop) -> None:
-    for row in shop.database.rows("job", state=JobState.RUNNING):
-        shop.database.put("job", row["rowid"], lease_until_ms=0)
-
-
 def _check_done(shop: Workshop, cards: int) -> None:
     """Check that each card got exactly one new code, and the job counts them."""
     (job,) = shop.database.rows("job")
@@ -66,7 +58,7 @@ async def _lane(shop: Workshop) -> AsyncIterator[None]:
     lane = asyncio.create_task(shop.runner().run(stop))
     yield
     async with asyncio.timeout(120):
-        while _running(shop):  # noqa: ASYNC110  the database tells nobody
+        while is_running(shop):  # noqa: ASYNC110  the database tells nobody
             await asyncio.sleep(0.01)
     stop.set()
     await lane
@@ -93,7 +85,7 @@ async def test_a_lane_that_dies_between_chunks_leaves_its_job_to_another(shop: W
         await asyncio.gather(lane, return_exceptions=True)
         assert shop.database.count("reissue") < 100
         await check_invariants(shop)
-        _expire_leases(shop)
+        expire_leases(shop)
     await shop.work_all()
     _check_done(shop, 100)
     assert await check_invariants(shop) == 100
@@ -106,10 +98,10 @@ async def test_lanes_that_take_the_job_from_each_other_never_do_the_same_chunk(s
     stop = asyncio.Event()
     lanes = [asyncio.create_task(each.runner().run(stop)) for each in (shop, shop.restarted(), shop)]
     async with asyncio.timeout(120):
-        while _running(shop):
+        while is_running(shop):
             done = shop.database.count("reissue")
-            _expire_leases(shop)
-            while _running(shop) and shop.database.count("reissue") == done:  # noqa: ASYNC110  a lease sees one through
+            expire_leases(shop)
+            while is_running(shop) and shop.database.count("reissue") == done:  # noqa: ASYNC110  a lease sees one through
                 await asyncio.sleep(0.003)
     stop.set()
     await asyncio.gather(*lanes)
@@ -123,7 +115,7 @@ async def test_answers_are_right_at_every_moment(shop: Workshop) -> None:
     await create(shop, rest_ms=50)
     rounds = 0
     async with _lane(shop):
-        while _running(shop):
+        while is_running(shop):
             before = {row["card_id"] for row in shop.database.rows("reissue")}
             judged = await shop.judge(*(code.code.expose() for code in codes))
             after = {row["card_id"] for row in shop.database.rows("reissue")}
@@ -287,7 +279,7 @@ async def test_every_card_gets_one_new_code_whichever_call_to_the_store_fails(tm
             return stores[0]
 
         async with workshop(folder, wrap=wrap) as shop:
-            await _work_off(shop)
+            await work_off(shop)
             reached, stores[0].fail_at = stores[0].failed, None
             assert await check_invariants(shop) == 12
             cards = shop.database.rows("card")
@@ -301,20 +293,6 @@ async def test_every_card_gets_one_new_code_whichever_call_to_the_store_fails(tm
         if not reached:
             break
     assert fail_at > 20
-
-
-async def _work_off(shop: Workshop) -> None:
-    """Run one lane until the job is done; a lease that a failure left behind runs out early."""
-    stop = asyncio.Event()
-    lane = asyncio.create_task(shop.runner().run(stop))
-    try:
-        async with asyncio.timeout(120):
-            while _running(shop):
-                await asyncio.sleep(0.005)
-                _expire_leases(shop)
-    finally:
-        stop.set()
-        await asyncio.gather(lane, return_exceptions=True)
 
 
 @pytest.mark.parametrize("unsold", list(Unsold))

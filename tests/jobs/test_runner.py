@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 
 from tests.contracts.faults import FaultyStore, Moment
+from tests.jobs.lanes import expire_leases, is_running, work_off
 from tests.jobs.roomy import ROOMY_SECONDS, make_boxes_roomy
 from tests.service.invariants import check_invariants
 from tests.workshop import Workshop, workshop
@@ -29,16 +30,6 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "LARGEST_CHUNK", 20)
     monkeypatch.setattr(runner, "IDLE_SECONDS", 0.02)
     make_boxes_roomy(monkeypatch)
-
-
-def _running(shop: Workshop) -> bool:
-    return bool(shop.database.rows("job", state=JobState.RUNNING))
-
-
-def _expire_leases(shop: Workshop) -> None:
-    """Let the time pass after which a lease runs out."""
-    for row in shop.database.rows("job", state=JobState.RUNNING):
-        shop.database.put("job", row["rowid"], lease_until_ms=0)
 
 
 async def test_chunks_follow_each_other_without_a_gap_and_grow_to_fit_the_box(shop: Workshop) -> None:
@@ -82,7 +73,7 @@ async def test_a_lane_that_dies_between_chunks_leaves_its_job_to_another(shop: W
         before = shop.database.count("card")
         await check_invariants(shop)
         assert before < 300
-        _expire_leases(shop)
+        expire_leases(shop)
     await shop.work_all()
     assert await check_invariants(shop) == 300
     assert (await shop.batches.get(shop.call(), "netcash", view.row.batch_id)).row.state == BatchState.READY
@@ -97,8 +88,8 @@ async def test_a_job_under_a_lease_is_left_alone(shop: Workshop) -> None:
     lane = asyncio.create_task(shop.runner().run(stop))
     await asyncio.sleep(0.1)
     assert shop.database.count("card") == 0
-    _expire_leases(shop)
-    while _running(shop):  # noqa: ASYNC110  the database tells nobody
+    expire_leases(shop)
+    while is_running(shop):  # noqa: ASYNC110  the database tells nobody
         await asyncio.sleep(0.01)
     stop.set()
     await lane
@@ -111,10 +102,10 @@ async def test_a_lane_whose_lease_was_taken_writes_nothing_more(shop: Workshop) 
     stop = asyncio.Event()
     lanes = [asyncio.create_task(shop.runner().run(stop)) for _ in range(3)]
     async with asyncio.timeout(120):
-        while _running(shop):
+        while is_running(shop):
             done = shop.database.count("card")
-            _expire_leases(shop)
-            while _running(shop) and shop.database.count("card") == done:  # noqa: ASYNC110  a lease sees one through
+            expire_leases(shop)
+            while is_running(shop) and shop.database.count("card") == done:  # noqa: ASYNC110  a lease sees one through
                 await asyncio.sleep(0.003)
     stop.set()
     await asyncio.gather(*lanes)
@@ -247,8 +238,8 @@ async def test_a_lane_outlives_a_store_that_is_down_for_long(tmp_path: Path, mon
             stores[0].down = True
             await asyncio.sleep(0.3)
             stores[0].down = False
-            _expire_leases(shop)
-        while _running(shop):  # noqa: ASYNC110  the database tells nobody
+            expire_leases(shop)
+        while is_running(shop):  # noqa: ASYNC110  the database tells nobody
             await asyncio.sleep(0.01)
         stop.set()
         await lane
@@ -272,7 +263,7 @@ async def test_a_batch_is_whole_whichever_call_to_the_store_fails(tmp_path: Path
             return stores[0]
 
         async with workshop(folder, wrap=wrap) as shop:
-            await _work_off(shop)
+            await work_off(shop)
             reached, stores[0].fail_at = stores[0].failed, None
             assert await check_invariants(shop) == 12
             assert (await shop.batches.get(shop.call(), "netcash", batch_id)).row.state == BatchState.READY
@@ -280,17 +271,3 @@ async def test_a_batch_is_whole_whichever_call_to_the_store_fails(tmp_path: Path
         if not reached:
             break
     assert fail_at > 20
-
-
-async def _work_off(shop: Workshop) -> None:
-    """Run one lane until the job is done; a lease that a failure left behind runs out early."""
-    stop = asyncio.Event()
-    lane = asyncio.create_task(shop.runner().run(stop))
-    try:
-        async with asyncio.timeout(120):
-            while _running(shop):
-                await asyncio.sleep(0.005)
-                _expire_leases(shop)
-    finally:
-        stop.set()
-        await asyncio.gather(lane, return_exceptions=True)

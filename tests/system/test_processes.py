@@ -7,7 +7,8 @@ import shutil
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,6 +27,7 @@ from vault.v1 import resources_pb2 as resources
 from vault.v1 import rotation_service_pb2 as rotation
 
 HANG_SECONDS = 8
+ALL_READY = "jobs ready, worker-1 ready, worker-2 ready"
 BUGS = '''\
 """Gives this process two bugs, which signals bring out: a blocked event loop, and a thread that hangs in its turn.
 
@@ -44,6 +46,9 @@ if "--only" in sys.orig_argv:
     else:
         from vault.stores.sqlite.writer import Writer
 
+    from vault.wiring import growth
+
+    growth.LOOK_SECONDS = 0.2
     run, hangs = Writer._run, threading.Event()
 
     def hang(*arguments):
@@ -142,38 +147,46 @@ async def watch(vault: Running, number: int, *victims: int) -> None:
     assert {event["pid"] for event in told(vault, "process_hung")[hung:]} == {*victims}
 
 
-@pytest.mark.usefixtures("buggy")
-async def test_whatever_hangs_is_replaced_and_callers_only_wait(tmp_path: Path) -> None:
-    vault = vault_with(tmp_path / "vault", hang_seconds=HANG_SECONDS)
+@asynccontextmanager
+async def under_load(vault: Running, folder: Path) -> AsyncIterator[list[Account]]:
+    """Run a vault with traders; in the end they go on, then stop, and the vault drains: then their account is there."""
+    accounts: list[Account] = []
     vault.start()
     crew = None
     try:
         await create_program(vault)
-        crew = trade([vault], tmp_path, processes=1)
+        crew = trade([vault], folder, processes=1)
         await until(lambda: len(crew.lines()) > 50)
-        (jobs,), workers = vault.children("jobs"), vault.children("worker")
-        await watch(vault, signal.SIGSTOP, jobs, workers[0])
-        await watch(vault, signal.SIGUSR2, workers[1])
-        await until(lambda: vault.states() == "jobs ready, worker-1 ready, worker-2 ready")
-        # This one keeps its turn to write, so every other process waits for it, and must not be blamed.
-        await watch(vault, signal.SIGWINCH, vault.children("worker")[0])
+        yield accounts
         goes_on = len(crew.lines()) + 50
         await until(lambda: len(crew.lines()) > goes_on)
-        (tmp_path / "stop").touch()
-        account = account_of(await crew.finish(600))
-        hung = told(vault, "process_hung")
-        assert "store's writer has not answered" in hung[-1]["problem"]
-        # The stacks name what each was doing.
-        ends = {event["pid"]: event for event in told(vault, "process_ended")}
-        assert "sitecustomize.py" in ends[workers[1]]["stack"]
-        assert "sitecustomize.py" in ends[hung[-1]["pid"]]["stack"]
+        (folder / "stop").touch()
+        accounts.append(account_of(await crew.finish(600)))
         assert vault.stop() == 0
     finally:
         if crew:
             crew.end()
         if vault.process:
             vault.kill()
-    verify(account, tmp_path / "vault" / "data" / "vault.db")
+
+
+@pytest.mark.usefixtures("buggy")
+async def test_whatever_hangs_is_replaced_and_callers_only_wait(tmp_path: Path) -> None:
+    vault = vault_with(tmp_path / "vault", hang_seconds=HANG_SECONDS)
+    async with under_load(vault, tmp_path) as accounts:
+        (jobs,), workers = vault.children("jobs"), vault.children("worker")
+        await watch(vault, signal.SIGSTOP, jobs, workers[0])
+        await watch(vault, signal.SIGUSR2, workers[1])
+        await until(lambda: vault.states() == ALL_READY)
+        # This one keeps its turn to write, so every other process waits for it, and must not be blamed.
+        await watch(vault, signal.SIGWINCH, vault.children("worker")[0])
+    hung = told(vault, "process_hung")
+    assert "store's writer has not answered" in hung[-1]["problem"]
+    # The stacks name what each was doing.
+    ends = {event["pid"]: event for event in told(vault, "process_ended")}
+    assert "sitecustomize.py" in ends[workers[1]]["stack"]
+    assert "sitecustomize.py" in ends[hung[-1]["pid"]]["stack"]
+    verify(accounts[0], tmp_path / "vault" / "data" / "vault.db")
 
 
 @pytest.mark.usefixtures("buggy")
@@ -182,60 +195,43 @@ async def test_what_hangs_over_postgres_is_replaced_and_callers_only_wait(
 ) -> None:
     monkeypatch.setenv("STORE", "postgres")
     vault = vault_with(tmp_path / "vault", dsn=dsn, hang_seconds=4, deadline_seconds=1)
-    vault.start()
-    crew = None
-    try:
-        await create_program(vault)
-        crew = trade([vault], tmp_path, processes=1)
-        await until(lambda: len(crew.lines()) > 50)
+    async with under_load(vault, tmp_path) as accounts:
         os.kill(vault.children("worker")[0], signal.SIGUSR2)
-        await until(lambda: len(told(vault, "process_hung")) >= 1)
-        await until(lambda: vault.states() == "jobs ready, worker-1 ready, worker-2 ready")
+        await until(lambda: told(vault, "process_hung"))
+        await until(lambda: vault.states() == ALL_READY)
         # This one keeps its transaction open. PostgreSQL ends that, and the supervisor the process.
         os.kill(vault.children("worker")[1], signal.SIGWINCH)
         await until(lambda: any("store's writer" in event["problem"] for event in told(vault, "process_hung")))
-        await until(lambda: vault.states() == "jobs ready, worker-1 ready, worker-2 ready")
-        goes_on = len(crew.lines()) + 50
-        await until(lambda: len(crew.lines()) > goes_on)
-        (tmp_path / "stop").touch()
-        account = account_of(await crew.finish(600))
-        assert vault.stop() == 0
-    finally:
-        if crew:
-            crew.end()
-        if vault.process:
-            vault.kill()
-    assert account.unavailable == 0
-    verify_postgres(account, dsn, PROGRAM)
+        await until(lambda: vault.states() == ALL_READY)
+    assert accounts[0].unavailable == 0
+    verify_postgres(accounts[0], dsn, PROGRAM)
+
+
+@pytest.mark.usefixtures("buggy")
+async def test_a_worker_that_stays_large_is_replaced_and_callers_notice_nothing(tmp_path: Path) -> None:
+    vault = vault_with(tmp_path / "vault", worker_mib=1)
+    async with under_load(vault, tmp_path) as accounts:
+        await until(lambda: told(vault, "process_grown"))
+        (grown,) = told(vault, "process_grown")
+        await until(lambda: grown["pid"] not in vault.children("worker"))
+        await until(lambda: vault.states() == ALL_READY)
+    assert not told(vault, "process_ended")
+    assert len(told(vault, "process_grown")) == 1, "one an hour"
+    verify(accounts[0], tmp_path / "vault" / "data" / "vault.db")
 
 
 @pytest.mark.usefixtures("buggy")
 async def test_a_rolling_restart_under_load_loses_no_call(tmp_path: Path) -> None:
     vault = vault_with(tmp_path / "vault")
-    vault.start()
-    crew = None
-    try:
-        await create_program(vault)
-        crew = trade([vault], tmp_path, processes=1)
-        await until(lambda: len(crew.lines()) > 50)
+    async with under_load(vault, tmp_path) as accounts:
         await reread(vault, tmp_path / "new")
         before = set(vault.children())
         assert vault.process
         vault.process.send_signal(signal.SIGUSR1)
         await until(lambda: told(vault, "rolling_restart_done"))
         assert not before & set(vault.children())
-        goes_on = len(crew.lines()) + 50
-        await until(lambda: len(crew.lines()) > goes_on)
-        (tmp_path / "stop").touch()
-        account = account_of(await crew.finish(600))
-        assert not told(vault, "process_ended")
-        assert vault.stop() == 0
-    finally:
-        if crew:
-            crew.end()
-        if vault.process:
-            vault.kill()
-    verify(account, tmp_path / "vault" / "data" / "vault.db")
+    assert not told(vault, "process_ended")
+    verify(accounts[0], tmp_path / "vault" / "data" / "vault.db")
 
 
 async def test_a_drain_ends_in_time_whatever_goes_on_for_ever(tmp_path: Path) -> None:
