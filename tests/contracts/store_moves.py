@@ -10,7 +10,7 @@ from tests.contracts.store_naming import named
 from tests.contracts.store_tables import rows_in_order
 from vault.model.rows import CodeRow
 from vault.model.shape import SHAPES, Shape
-from vault.stores.moves import Older
+from vault.stores.moves import Older, Successor
 from vault.stores.protocol import Store
 
 CODE, CARD = SHAPES["code"], SHAPES["card"]
@@ -115,6 +115,25 @@ class MoveContract:
         ]
         found = await store.read(lambda tx: tx.tables.page(CODE, None, 99))
         assert found == [*rows[:3], moved, rows[4], *wanted, *rows[9:]]
+
+    async def test_a_successor_is_all_that_its_old_row_is_but_digest_version_and_tag(self, store: Store) -> None:
+        rows = codes(150)
+        await load(store, CODE, rows)
+        resealed = rows[7]._replace(sealed_code=b"else", wrapped_code_key=b"key too")
+        columns = ("sealed_code", "wrapped_code_key")
+        await store.transact(lambda tx: tx.moves.swap(CODE, columns, rows[7:8], [(b"else", b"key too")]))
+        new = [row._replace(digest=b"%032d" % (200 - n), index_version=9, tag=b"new") for n, row in enumerate(rows)]
+        new[7] = new[7]._replace(sealed_code=b"else", wrapped_code_key=b"key too")
+        given = [Successor(at.digest, at.tag, row.digest, row.tag) for row, at in zip(rows, new, strict=True)]
+        given[3] = given[3]._replace(old_tag=b"changed since")
+        given[4] = given[4]._replace(old_digest=b"nobody's")
+        given[5] = given[5]._replace(digest=rows[6].digest)
+        assert await store.transact(lambda tx: tx.moves.succeed(9, sorted(given))) == 147
+        assert await store.transact(lambda tx: tx.moves.succeed(9, sorted(given))) == 0
+        assert await store.transact(lambda tx: tx.moves.succeed(9, [])) == 0
+        wanted = [row for number, row in enumerate(new) if number not in {3, 4, 5}]
+        found = await store.read(lambda tx: tx.tables.page(CODE, None, 999))
+        assert found == sorted([*rows[:7], resealed, *rows[8:], *wanted])
 
     @pytest.mark.parametrize("table", TAGGED)
     async def test_the_tag_of_every_table_can_be_swapped(self, store: Store, table: str) -> None:

@@ -1,41 +1,57 @@
-"""The codes of a stretch of cards, opened, with digests under a new index key, in the order in which they are written.
+"""The codes of a stretch of cards, opened, and what their rows under a new index key need, in the order of writing.
 
 New digests fall anywhere in their index, so a row written by itself costs a page of it. A stretch is made at once, and
 written in the order of the digests, so that the rows of a chunk share pages; and it goes from card to card, so that
-they share pages of the index on cards too.
+they share pages of the index on cards too. The longer it is the more they share. The first ones are short, so that
+writing begins at once.
+
+What is kept of a code is its digests and tags, in one piece of bytes: the rest is copied by the store from row to row.
 """
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from struct import Struct
 from typing import Final, NamedTuple
 
 from vault import log
-from vault.crypto.digest import Digester
+from vault.crypto.digest import DIGEST_SIZE, Digester
 from vault.crypto.envelope import Place, open_many
-from vault.crypto.rowtag import name_of
+from vault.crypto.rowtag import TAG_SIZE, name_of
 from vault.model.rows import CodeRow
 from vault.model.shape import SHAPES
 from vault.model.states import KeyPurpose
 from vault.service.catalogue import Snapshot
+from vault.stores.moves import Successor
 
 _log = log.get(__name__)
 
 CODE: Final = SHAPES["code"]
 SEALED: Final = ("sealed_code", "wrapped_code_key")
 
-STRETCH: Final = 16_384
-"""Codes of a stretch: some 15 MiB."""
+STRETCH: Final = 32_768
+"""Codes of a stretch at most: some 5 MiB."""
 
 PIECE: Final = 2048
-"""Codes read and opened at once."""
+"""Codes read and opened at once, and those of the first stretch."""
+
+_KEPT: Final = Struct(f"{DIGEST_SIZE}s{TAG_SIZE}s{DIGEST_SIZE}s{TAG_SIZE}s16s")
+"""A successor's fields and the card's id."""
 
 
 class Made(NamedTuple):
-    """New rows of codes, and how many were refused for a reason."""
+    """What is kept of codes, and how many were refused for a reason."""
 
-    rows: list[CodeRow]
+    kept: list[bytes]
     refused: int
     reason: str
+
+
+class Written(NamedTuple):
+    """What a chunk writes: successors, the card of each, and whether they are the last of their stretch."""
+
+    successors: list[Successor]
+    card_ids: list[bytes]
+    ends: bool
 
 
 class Mark(NamedTuple):
@@ -68,25 +84,25 @@ class Stretch:
         self.refused = 0
         self.reason = ""
         self.seen = 0
-        self._rows: list[CodeRow] = []
-        self._digests: list[bytes] = []
+        self._kept: list[bytes] = []
 
     def add(self, made: Made, seen: int) -> None:
-        """Add rows that were made of ``seen`` codes."""
-        self._rows += made.rows
+        """Add what was made of ``seen`` codes."""
+        self._kept += made.kept
         self.seen += seen
         self.refused += made.refused
         self.reason = made.reason or self.reason
 
     def sort(self) -> None:
-        """Bring the rows into the order in which they are written; a code that has two old rows gets one new one."""
-        self._rows = sorted({row.digest: row for row in self._rows}.values())
-        self._digests = [row.digest for row in self._rows]
+        """Bring all into the order in which it is written; a code that has two old rows gets one new one."""
+        self._kept = sorted({kept[:DIGEST_SIZE]: kept for kept in self._kept}.values())
 
-    def after(self, digest: bytes, limit: int) -> tuple[list[CodeRow], bool]:
-        """Return up to ``limit`` rows with digests after one, and whether they are the last."""
-        begin = bisect_right(self._digests, digest)
-        return self._rows[begin : begin + limit], begin + limit >= len(self._rows)
+    def after(self, digest: bytes, limit: int) -> Written:
+        """Return up to ``limit`` successors with digests after one."""
+        begin = bisect_right(self._kept, digest, key=lambda kept: kept[:DIGEST_SIZE])
+        fields = list(map(_KEPT.unpack, self._kept[begin : begin + limit]))
+        successors = [Successor(*those) for *those, _ in fields]
+        return Written(successors, [last for *_, last in fields], begin + limit >= len(self._kept))
 
     def fits(self, job_id: bytes, start: bytes, snapshot: Snapshot) -> bool:
         """Whether it is that of a job and a position, and made by the keys as they are."""
@@ -94,8 +110,13 @@ class Stretch:
         return known == (job_id, start) and (self.snapshot is snapshot or self.snapshot.key_rows == snapshot.key_rows)
 
 
+def length(seen: int) -> int:
+    """Return how many codes the stretch has that begins after ``seen`` codes."""
+    return min(STRETCH, max(PIECE, seen))
+
+
 def make(snapshot: Snapshot, program: str, version: int, rows: Sequence[CodeRow]) -> Made:
-    """Open codes and make their rows under an index version.
+    """Open codes and make what their rows under an index version need.
 
     Raises:
         IntegrityFailure: KEY_VERSION: the version is not there.
@@ -117,4 +138,8 @@ def make(snapshot: Snapshot, program: str, version: int, rows: Sequence[CodeRow]
         CodeRow(digest, version, program, card_id, generation, serial, sealed, wrapped, b"")
         for digest, ((_, _, _, card_id, generation, serial, sealed, wrapped, _), _) in zip(digests, good, strict=True)
     ]
-    return Made(snapshot.tagger.tag_many(CODE, new), refused, reason)
+    kept = [
+        _KEPT.pack(row.digest, row.tag, old.digest, old.tag, row.card_id)
+        for row, (old, _) in zip(snapshot.tagger.tag_many(CODE, new), good, strict=True)
+    ]
+    return Made(kept, refused, reason)

@@ -33,13 +33,13 @@ from vault.formats.v1.job_record_pb2 import JobProgress, JobSpec
 from vault.jobs.ahead import Ahead
 from vault.jobs.chunk import Chunk, Step
 from vault.jobs.drain import BOX_SECONDS, chunk, next_phase, promoted, records
-from vault.jobs.newdigests import CODE, PIECE, SEALED, STRETCH, Mark, Stretch, make
-from vault.model.rows import CodeRow, JobRow
+from vault.jobs.newdigests import CODE, PIECE, SEALED, Mark, Stretch, Written, length, make
+from vault.model.rows import JobRow
 from vault.model.states import KeyPurpose, KeyState
 from vault.service.catalogue import Snapshot
 from vault.service.recorder import Recorder, Scope
 from vault.service.rotation.promotion import Promotion, of_state
-from vault.stores.moves import Older
+from vault.stores.moves import Older, Successor
 from vault.stores.protocol import Transaction
 
 _log = log.get(__name__)
@@ -84,27 +84,29 @@ class Rekey:
         stretch = self._stretch
         if stretch is None or not stretch.fits(job.job_id, mark.start, snapshot):
             self._stretch = None  # before the next is made, not beside it
-            make = partial(self._open, job, spec.key_version, snapshot)
             place = (job.job_id, spec.key_version)
-            stretch = await self._ahead.take((*place, mark.start), partial(make, mark.start))
+            make = partial(self._open, job, spec.key_version, snapshot)
+            seen = progress.seen_count
+            stretch = await self._ahead.take((*place, mark.start), partial(make, mark.start, length(seen)))
             if stretch.end:
-                self._ahead.begin((*place, stretch.end), partial(make, stretch.end))
+                following = length(seen + stretch.seen)
+                self._ahead.begin((*place, stretch.end), partial(make, stretch.end, following))
             self._stretch = stretch
-        rows, ends = stretch.after(mark.digest, limit)
+        written = stretch.after(mark.digest, limit)
 
         def write(scope: Scope) -> Chunk:
             if not stretch.fits(job.job_id, mark.start, scope.snapshot):
                 raise Unavailable("keys have changed meanwhile; try again", reason="STALE", retry_seconds=0.0)
-            return _filled(job, stretch, progress, rows, _write(scope, rows), ends=ends)
+            return _filled(job, stretch, progress, written, _write(scope, spec.key_version, written.successors))
 
         return write
 
-    async def _open(self, job: JobRow, version: int, snapshot: Snapshot, start: bytes) -> Stretch:
+    async def _open(self, job: JobRow, version: int, snapshot: Snapshot, start: bytes, most: int) -> Stretch:
         """Read and open a stretch of codes."""
         older = Older(CODE, ("index_version",), version, job.program)
         stretch = Stretch(job.job_id, start, snapshot)
         position = start
-        while stretch.seen < STRETCH:
+        while stretch.seen < most:
             rows, position = await self._recorder.store.read(
                 lambda tx, at=position: tx.moves.walk_codes(older, SEALED, at, PIECE)  # type: ignore[misc]
             )
@@ -156,29 +158,31 @@ class Rekey:
         return next_phase(job, progress)
 
 
-def _write(scope: Scope, rows: Sequence[CodeRow]) -> int:
+def _write(scope: Scope, version: int, successors: Sequence[Successor]) -> int:
     """Write new rows, those left alone that are there already, and return how many were written.
+
+    A row that others have changed since it was read has none yet; comparing will find it.
 
     Raises:
         IntegrityFailure: CODE_TWICE: a digest is another code's, which must not be.
     """
-    taken = scope.tx.codes.claim(rows)
-    there = scope.tx.codes.by_digest(taken) if taken else {}
-    for row in rows:
-        found = there.get(row.digest)
-        if found is not None and (found.card_id, found.generation) != (row.card_id, row.generation):
-            message = f"two cards have one code: {name_of(CODE, row)}, and {name_of(CODE, found)}"
-            raise IntegrityFailure(message, reason="CODE_TWICE")
-    return len(rows) - len(taken)
+    written = scope.tx.moves.succeed(version, successors)
+    if written < len(successors):
+        news = scope.tx.codes.by_digest([each.digest for each in successors])
+        olds = scope.tx.codes.by_digest([each.old_digest for each in successors])
+        for each in successors:
+            new, old = news.get(each.digest), olds.get(each.old_digest)
+            if new and old and (new.card_id, new.generation) != (old.card_id, old.generation):
+                message = f"two cards have one code: {name_of(CODE, old)}, and {name_of(CODE, new)}"
+                raise IntegrityFailure(message, reason="CODE_TWICE")
+    return written
 
 
-def _filled(  # noqa: PLR0913  what was done, and where
-    job: JobRow, stretch: Stretch, progress: JobProgress, rows: Sequence[CodeRow], done: int, *, ends: bool
-) -> Chunk:
+def _filled(job: JobRow, stretch: Stretch, progress: JobProgress, written: Written, done: int) -> Chunk:
     after = JobProgress()
     after.CopyFrom(progress)
-    if not ends:
-        after.position = Mark(stretch.start, rows[-1].digest).position
+    if not written.ends:
+        after.position = Mark(stretch.start, written.successors[-1].digest).position
     else:
         after.position = Mark(stretch.end).position
         after.seen_count += stretch.seen
@@ -188,11 +192,11 @@ def _filled(  # noqa: PLR0913  what was done, and where
     return chunk(
         job,
         after,
-        items=[Item(card_id, "DONE") for card_id in dict.fromkeys(row.card_id for row in rows)],
+        items=[Item(card_id, "DONE") for card_id in dict.fromkeys(written.card_ids)],
         done=done,
         errors=max(0, after.skipped_count - job.error_count),
         last_error=stretch.reason,
-        full=not ends,
+        full=not written.ends,
     )
 
 

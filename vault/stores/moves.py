@@ -26,6 +26,15 @@ class Older(NamedTuple):
     program: str | None = None
 
 
+class Successor(NamedTuple):
+    """A code's row under a newer index version: its digest and tag, and those of the row that it is made of."""
+
+    digest: bytes
+    tag: bytes
+    old_digest: bytes
+    old_tag: bytes
+
+
 class MoveRecords(Protocol):
     """Rows on their way from key to key."""
 
@@ -49,6 +58,13 @@ class MoveRecords(Protocol):
         self, older: Older, sealed: Sequence[str], position: bytes, limit: int
     ) -> tuple[list[CodeRow], bytes]:
         """As ``walk``, over codes, in an order that suits rows which are written beside them."""
+
+    def succeed(self, version: int, successors: Sequence[Successor]) -> int:
+        """Write rows of codes under an index version beside their old ones; return how many were written.
+
+        All but digest, version and tag is as in the old row, sealed columns as they are now. A successor whose
+        digest is taken, or whose old row is gone or has another tag, is left out. Quickest when sorted.
+        """
 
     def swap(self, shape: Shape, columns: Sequence[str], rows: Sequence[Any], values: Sequence[tuple[Any, ...]]) -> int:
         """Give rows new values in some columns, where they still have the old ones there; return how many had.

@@ -16,7 +16,7 @@ from typing import Any
 from vault.model.rows import CodeRow
 from vault.model.shape import SHAPES, Shape
 from vault.stores import sql
-from vault.stores.moves import Older
+from vault.stores.moves import Older, Successor
 from vault.stores.postgres.binary import array, column_kinds, type_name
 from vault.stores.postgres.session import Session
 
@@ -27,6 +27,8 @@ _OLDER = "(program = %b AND index_version < %b) IS TRUE"
 _BETWEEN = f"code WHERE ctid > %b::tid AND ctid <= %b::tid AND {_OLDER}"
 _LACKING = f"SELECT count(*) FROM {_BETWEEN} AND NOT {_HAS_ONE}"  # noqa: S608  our names
 _CLEAR = f"DELETE FROM {_BETWEEN} AND {_HAS_ONE}"  # noqa: S608  our names
+_GIVEN = f"unnest({', '.join(['%b::bytea[]'] * 4)}) AS given ({', '.join(Successor._fields)})"
+_SUCCEEDING = sql.succeeding(_GIVEN, "%b")
 _PLACE = struct.Struct(">IH")
 _LAST_PAGE = 0xFFFFFFFF
 _ROWS_A_PAGE = 16
@@ -60,6 +62,13 @@ class PostgresMoves:
     ) -> tuple[list[CodeRow], bytes]:
         """Return up to ``limit`` of the codes from a position on, and the position after them, empty at the end."""
         return self.walk(older, sealed, position, limit)
+
+    def succeed(self, version: int, successors: Sequence[Successor]) -> int:
+        """Write rows of codes under an index version beside their old ones; return how many were written."""
+        if not successors:
+            return 0
+        arrays = [array(bytes, column) for column in zip(*successors, strict=True)]
+        return int(self._session.run(_SUCCEEDING, [version, *arrays]).rowcount)
 
     def swap(self, shape: Shape, columns: Sequence[str], rows: Sequence[Any], values: Sequence[tuple[Any, ...]]) -> int:
         """Give rows new values in some columns, where they still have the old ones there; return how many had."""

@@ -15,8 +15,8 @@ from typing import Any
 from vault.model.rows import CodeRow
 from vault.model.shape import SHAPES, Shape
 from vault.stores import sql
-from vault.stores.moves import Older
-from vault.stores.sqlite.table import ROWS_AT_ONCE
+from vault.stores.moves import Older, Successor
+from vault.stores.sqlite.table import portions
 
 WALKS = 4
 """Walks whose places are remembered: one of each lane of jobs, some MiB at most."""
@@ -89,6 +89,13 @@ class SqliteMoves:
         rows = [CodeRow._make(row[:-1]) for row in found]
         return rows, rows[-1].card_id + _position(found[-1][-1]) if len(found) == limit else b""
 
+    def succeed(self, version: int, successors: Sequence[Successor]) -> int:
+        """Write rows of codes under an index version beside their old ones; return how many were written."""
+        written = 0
+        for some in portions(successors):
+            written += self._connection.execute(_succeeding(len(some)), [version, *chain.from_iterable(some)]).rowcount
+        return written
+
     def swap(self, shape: Shape, columns: Sequence[str], rows: Sequence[Any], values: Sequence[tuple[Any, ...]]) -> int:
         """Give rows new values in some columns, where they still have the old ones there; return how many had."""
         if not rows:
@@ -98,13 +105,10 @@ class SqliteMoves:
         places = self._places.find(shape, rows)
         if places:
             given = [(*value, place) for value, place in zip(given, places, strict=True)]
-        swapped = start = 0
-        while start < len(given):
-            # The largest power of two that fits, so that seven statements serve every number of rows.
-            size = min(ROWS_AT_ONCE, 1 << ((len(given) - start).bit_length() - 1))
-            text = _swapping(shape.table, tuple(columns), size, by_place=bool(places))
-            swapped += self._connection.execute(text, list(chain.from_iterable(given[start : start + size]))).rowcount
-            start += size
+        swapped = 0
+        for some in portions(given):
+            text = _swapping(shape.table, tuple(columns), len(some), by_place=bool(places))
+            swapped += self._connection.execute(text, list(chain.from_iterable(some))).rowcount
         return swapped
 
     def lacking(self, program: str, version: int, position: bytes, limit: int) -> tuple[int, bytes]:
@@ -155,6 +159,14 @@ def _swapping(table: str, columns: tuple[str, ...], rows: int, *, by_place: bool
     )
     marks = ", ".join([f"({', '.join('?' * (len(columns) + len(found_by)))})"] * rows)
     return f"UPDATE {table} SET {news} FROM (VALUES {marks}) AS given WHERE {same}"  # noqa: S608  our names
+
+
+@cache
+def _succeeding(rows: int) -> str:
+    """Return an INSERT of some successors; its parameters are the index version, then row by row its columns."""
+    names = ", ".join(f"column{place} AS {name}" for place, name in enumerate(Successor._fields, 1))
+    marks = ", ".join(["(?, ?, ?, ?)"] * rows)
+    return sql.succeeding(f"(SELECT {names} FROM (VALUES {marks})) AS given", "?")  # noqa: S608  our names
 
 
 def _key_of(shape: Shape) -> Callable[[Any], Any]:

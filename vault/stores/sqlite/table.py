@@ -122,18 +122,23 @@ class Table(Generic[RowT]):
 
     def _write(self, statement: sql.Insert, rows: Sequence[RowT]) -> int:
         """Insert rows, many with each statement, and return how many were written."""
-        written = start = 0
-        while start < len(rows):
-            # The largest power of two that fits, so that seven statements serve every number of rows.
-            size = min(ROWS_AT_ONCE, 1 << ((len(rows) - start).bit_length() - 1))
-            values = list(chain.from_iterable(rows[start : start + size]))
-            written += self.execute(statement.text(size), values).rowcount
-            start += size
+        written = 0
+        for some in portions(rows):
+            written += self.execute(statement.text(len(some)), list(chain.from_iterable(some))).rowcount
         return written
 
     def last_rowid(self) -> int:
         """Return the highest rowid; 0 for an empty table. Rows written later have higher ones."""
         return int(self.execute(f"SELECT coalesce(max(rowid), 0) FROM {self.name}").fetchone()[0])  # noqa: S608
+
+
+def portions(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Yield rows in portions of a power of two, at most ``ROWS_AT_ONCE``: seven statements serve every number."""
+    start = 0
+    while start < len(rows):
+        size = min(ROWS_AT_ONCE, 1 << ((len(rows) - start).bit_length() - 1))
+        yield rows[start : start + size]
+        start += size
 
 
 def padded(keys: Collection[Any]) -> Iterator[list[Any]]:
