@@ -56,7 +56,7 @@ def sold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sold]:
     ):
         patch.setenv("MALLOC_ARENA_MAX", "1")  # glibc reserves 64 MB for each other heap, and gcore writes them out
         sample = started.enter_context(Sample(folder / "sample", through=wiretap.through))
-        codes = asyncio.run(deal_in(sample, CARDS))
+        codes = asyncio.run(deal_in(sample, CARDS)).codes
         every = [*codes["good"], *codes["superseded"], *codes["unknown"]]
         edge = [sys.executable, "-m", "tests.system.sealing_edge", sample.url]
         done = subprocess.run(edge, input="\n".join(every), capture_output=True, text=True, check=True)
