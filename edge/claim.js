@@ -7,6 +7,9 @@
  * 2. What is opened names the request that it answers: an answer to another one is refused.
  * 3. Where no answer came, or a wrong one, the same submission is posted again under the same request id, and
  *    the vault answers the same code. A claim made anew would be another one: the vault puts the card on hold.
+ *
+ * What was opened is overwritten, too. Copies in libsodium's own memory (WebAssembly) and the strings that the
+ * new code is shown by are not: no script can do that.
  */
 
 import { AnswerRefused, decodeExchangedCode } from "./exchanged.js";

@@ -210,6 +210,26 @@ async def test_while_a_claim_is_not_answered_the_browser_asks_before_it_leaves(p
     assert await page.evaluate(leaving)
 
 
+async def test_the_shop_relays_nothing_but_a_sealed_claim(page: Page, sample: Running) -> None:
+    right = {
+        "sealed": base64.b64encode(b"\1\0\0\0\1" + bytes(560)).decode(),
+        "requestId": "00000000-0000-4000-8000-000000000000",
+    }
+    code = sample.exchangeable[0].code
+    wrong = [right | {"code": code}, right | {"requestId": code}, right | {"sealed": "?"}, {"sealed": "AAAA"}, [], code]
+    wrong.append(right | {"sealed": "AAAA"})  # too short for the vault
+    ask = """async (bodies) => Promise.all(bodies.map(async ([body, type]) => {
+        const headers = { "Content-Type": type };
+        const answer = await fetch("/api/exchange", { method: "POST", headers, body: JSON.stringify(body) });
+        return [answer.status, await answer.text()];
+    }))"""
+    answers = await page.evaluate(ask, [[body, "application/json"] for body in wrong] + [[right, "text/plain"]])
+    assert {status for status, _ in answers} == {400}
+    assert code not in str(answers)
+    # What nobody sealed is the vault's to refuse.
+    assert await page.evaluate(ask, [[right, "application/json"]]) == [[200, '{"outcome": "refused"}']]
+
+
 async def test_a_page_that_is_left_shows_no_number_when_it_comes_back(page: Page, sample: Running) -> None:
     await claim(page, *sample.exchangeable.pop())
     assert await title(page) == GIVEN
