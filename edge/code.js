@@ -10,7 +10,14 @@ import { hasRightCheckDigit } from "./checkdigit.js";
 const GROUP = 4;
 /** Spaces, hyphens, the ideographic space and what looks like a hyphen, as `vault/codes/format.py` has them. */
 const SEPARATORS = /[ \u3000\u2010\u2011\u2212\uff0d-]/g;
-const WIDE_ZERO = 0xff10;
+/** By how much a full-width character's number is higher than that of the ASCII one. */
+const WIDER = 0xfee0;
+
+/** Leave separators out of typed text, and make full-width digits and letters ASCII. */
+export function withoutSeparators(text) {
+  const narrow = (wide) => String.fromCharCode(wide.charCodeAt(0) - WIDER);
+  return text.replace(SEPARATORS, "").replace(/[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]/g, narrow);
+}
 
 /**
  * Reduce typed text to ASCII digits: separators are left out, full-width digits become ASCII.
@@ -20,9 +27,7 @@ const WIDE_ZERO = 0xff10;
  *   out.
  */
 export function readDigits(text) {
-  const narrow = text
-    .replace(SEPARATORS, "")
-    .replace(/[\uff10-\uff19]/g, (wide) => String(wide.charCodeAt(0) - WIDE_ZERO));
+  const narrow = withoutSeparators(text);
   const digits = narrow.replace(/[^0-9]/g, "");
   return { digits, foreign: digits.length < narrow.length };
 }

@@ -1,38 +1,43 @@
 /**
- * The field that a code is typed into: keeps its digits in groups of four and the caret beside the same digit.
+ * The fields that a code and a serial are typed into: they keep what is typed in its usual form and the caret
+ * beside the same character, and are emptied when their text is taken.
  */
 
 import { group, problemOf, readDigits } from "./code.js";
+import { problemOfSerial, readSerial } from "./serial.js";
 
-export class CodeField {
+class Field {
   /**
    * @param {HTMLInputElement} input
-   * @param {{length: number, checkAlgorithm: string}} format The program's.
+   * @param {object} kind What is typed.
+   * @param {(text: string) => {text: string, foreign: boolean}} kind.read Reduces what was typed.
+   * @param {(text: string) => string} kind.shape Answers how that is shown.
+   * @param {(text: string) => string} kind.problemOf Says what is wrong with it; "" when nothing is.
    * @param {(problem: string) => void} tell Told after every change what is wrong: what `problemOf` says, or
-   *   "foreign" when something that is no digit was typed and left out.
+   *   "foreign" when something that does not belong was typed and left out.
    */
-  constructor(input, format, tell) {
+  constructor(input, kind, tell) {
     this.#input = input;
-    this.#format = format;
+    this.#kind = kind;
     input.addEventListener("input", (event) => {
-      if (!event.isComposing) tell(this.#regroup());
+      if (!event.isComposing) tell(this.#reshape());
     });
-    input.addEventListener("compositionend", () => tell(this.#regroup()));
+    input.addEventListener("compositionend", () => tell(this.#reshape()));
   }
 
   #input;
-  #format;
+  #kind;
 
-  /** What is wrong with the digits now, as `problemOf` says. */
+  /** What is wrong with what stands in the field now. */
   get problem() {
-    return problemOf(readDigits(this.#input.value).digits, this.#format);
+    return this.#kind.problemOf(this.#kind.read(this.#input.value).text);
   }
 
-  /** Answer the digits and empty the field, the browser's record for "undo" included. */
+  /** Answer what was typed and empty the field, the browser's record for "undo" included. */
   take() {
-    const { digits } = readDigits(this.#input.value);
+    const { text } = this.#kind.read(this.#input.value);
     this.clear();
-    return digits;
+    return text;
   }
 
   /** Empty the field. */
@@ -45,16 +50,50 @@ export class CodeField {
     this.#input.type = type;
   }
 
-  #regroup() {
+  #reshape() {
+    const { read, shape, problemOf } = this.#kind;
     const input = this.#input;
-    const before = readDigits(input.value.slice(0, input.selectionStart ?? input.value.length)).digits.length;
-    const { digits, foreign } = readDigits(input.value);
-    const grouped = group(digits);
-    if (grouped !== input.value) {
-      input.value = grouped;
-      const caret = group(digits.slice(0, before)).length;
+    const before = read(input.value.slice(0, input.selectionStart ?? input.value.length)).text.length;
+    const { text, foreign } = read(input.value);
+    const shaped = shape(text);
+    if (shaped !== input.value) {
+      input.value = shaped;
+      const caret = shape(text.slice(0, before)).length;
       input.setSelectionRange(caret, caret);
     }
-    return foreign ? "foreign" : problemOf(digits, this.#format);
+    return foreign ? "foreign" : problemOf(text);
+  }
+}
+
+/** A field for a code, whose digits it groups. */
+export class CodeField extends Field {
+  /**
+   * @param {HTMLInputElement} input
+   * @param {{length: number, checkAlgorithm: string}} format The program's.
+   * @param {(problem: string) => void} tell Told after every change what is wrong: what `problemOf` says, or
+   *   "foreign".
+   */
+  constructor(input, format, tell) {
+    const read = (typed) => {
+      const { digits, foreign } = readDigits(typed);
+      return { text: digits, foreign };
+    };
+    super(input, { read, shape: group, problemOf: (digits) => problemOf(digits, format) }, tell);
+  }
+}
+
+/** A field for a serial, as it is printed on a card. */
+export class SerialField extends Field {
+  /**
+   * @param {HTMLInputElement} input
+   * @param {(problem: string) => void} tell Told after every change what is wrong: what `problemOfSerial` says,
+   *   or "foreign".
+   */
+  constructor(input, tell) {
+    const read = (typed) => {
+      const { serial, foreign } = readSerial(typed);
+      return { text: serial, foreign };
+    };
+    super(input, { read, shape: (serial) => serial, problemOf: problemOfSerial }, tell);
   }
 }

@@ -8,12 +8,22 @@ import pytest
 from tests.rules.source import ROOT
 
 
-@pytest.mark.parametrize("arguments", [["--port", "65536"], ["--port", "-1"], ["--cards", "0"], ["--cards", "1001"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--port", "65536"],
+        ["--port", "-1"],
+        ["--cards", "0"],
+        ["--cards", "1001"],
+        ["--exchangeable", "0"],
+        ["--exchangeable", "1001"],
+    ],
+)
 def test_what_is_out_of_bounds_is_refused(arguments: list[str]) -> None:
     command = [sys.executable, "-m", "vault", "edge", *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr == "cardvault: --port is 0 to 65535, --cards 1 to 1000\n"
+    assert done.stderr == "cardvault: --port is 0 to 65535, --cards and --exchangeable 1 to 1000\n"
 
 
 def test_the_script_says_what_it_takes_and_starts_nothing() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -23,15 +24,25 @@ MISSING = "Chromium is missing: scripts/browser installs it on Debian"
 # Chromium's own sandbox wants another user than root, and a container has little shared memory.
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"] if os.geteuid() == 0 else ["--disable-dev-shm-usage"]
 CARDS = 10
+EXCHANGEABLE = 12
 READY = "form[data-ready]"
 PATIENCE_MS = 180_000
 
 
+class Card(NamedTuple):
+    """What is printed on a card."""
+
+    code: str
+    serial: str
+
+
 class Running(NamedTuple):
-    """``scripts/edge`` at work: the shop's URL, and codes by kind."""
+    """``scripts/edge`` at work: the shop's URL, its folder, codes by kind, and cards to exchange, each once."""
 
     url: str
+    folder: Path
     codes: dict[str, list[str]]
+    exchangeable: list[Card]
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +51,15 @@ def sample() -> Iterator[Running]:
     if CHROMIUM is None:
         pytest.skip(MISSING)
     command = [sys.executable, "-m", "vault", "edge", "--json", "--cards", str(CARDS)]
+    command += ["--exchangeable", str(EXCHANGEABLE)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdout is not None
     with process.stdout:
         line = process.stdout.readline()
         assert line, f"the sample ended with status {process.wait()}"
         told = json.loads(line)
-        yield Running(told["url"], told["codes"])
+        exchangeable = [Card(**card) for card in told["exchangeable"]]
+        yield Running(told["url"], Path(told["folder"]), told["codes"], exchangeable)
         process.send_signal(signal.SIGINT)
         assert process.wait(300) == 0
     assert not os.path.exists(told["folder"])  # noqa: PTH110  a path of another process

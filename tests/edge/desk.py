@@ -9,6 +9,7 @@ from vault.cli.demo.search import search_bytes
 from vault.cli.demo.targets import Targets
 
 FIELD = "#code"
+OLD, SERIAL, NEW = "#old-code", "#serial", "#new-code"
 
 
 class Sent:
@@ -31,6 +32,16 @@ class Sent:
             parts.append(one.post_data_buffer or b"")
         return b"\n".join(parts)
 
+    async def answers(self) -> bytes:
+        """Return the bytes of all answers: headers and body."""
+        parts = []
+        for one in self.requests:
+            response = await one.response()
+            assert response is not None
+            parts += [f"{name}: {value}".encode() for name, value in (await response.all_headers()).items()]
+            parts.append(await response.body())
+        return b"\n".join(parts)
+
 
 def found(data: bytes, codes: Sequence[str]) -> set[str]:
     """Return the forms in which bytes hold one of the codes, digits in groups included."""
@@ -44,6 +55,18 @@ async def enter(page: Page, code: str) -> None:
     """Type a code with the keyboard and press Enter; wait for the answer."""
     await page.focus(FIELD)
     await page.keyboard.type(code)
+    await page.keyboard.press("Enter")
+    await answered(page)
+
+
+async def claim(page: Page, code: str, serial: str) -> None:
+    """Go to the form for replaced numbers where it is not shown, type with the keyboard, and wait for the answer."""
+    if await page.is_hidden("#replaced"):
+        await page.click("#to-exchange")
+    await page.focus(OLD)
+    await page.keyboard.type(code)
+    await page.focus(SERIAL)
+    await page.keyboard.type(serial)
     await page.keyboard.press("Enter")
     await answered(page)
 

@@ -1,14 +1,17 @@
 """The page for those who do not see it, use no mouse, or have a small screen: WCAG 2.2, by axe-core and by hand."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route
 
 from tests.edge.conftest import READY, Tab, opened
-from tests.edge.desk import FIELD, answered
+from tests.edge.desk import FIELD, NEW, SERIAL, answered, claim
+from tests.edge.test_claim import SERIAL as EXCHANGED
+from tests.edge.test_claim import VAULT
 from tests.edge.test_modules import answer
 from tests.rules.source import ROOT
 
@@ -66,7 +69,7 @@ async def test_an_error(page: Page) -> None:
     await page.keyboard.press("Enter")
     assert await page.inner_text("#code-error") != ""
     assert await violations(page) == []
-    live = page.locator("[aria-live=polite]")
+    live = page.locator("#card [aria-live=polite]")
     assert await live.inner_text() == await page.inner_text("#code-error")
 
 
@@ -81,6 +84,38 @@ async def test_every_result(page: Page, outcome: dict[str, str] | None) -> None:
     await answered(page)
     assert await violations(page) == []
     assert await page.evaluate("document.activeElement.tagName") == "H2"  # read aloud by a screen reader
+
+
+async def test_the_form_for_replaced_numbers(page: Page) -> None:
+    await page.click("#to-exchange")
+    assert await violations(page) == []
+    form = page.get_by_role("form", name="My card's number was replaced")
+    for name, hint in (
+        ("Old card number", "The digits printed on your card."),
+        ("Serial", "The 13 letters and digits"),
+    ):
+        assert await form.get_by_role("textbox", name=name, description=hint).count() == 1
+    await page.fill(SERIAL, "1")
+    await page.keyboard.press("Enter")
+    assert await violations(page) == []
+    errors = [await each.inner_text() for each in await page.locator("#replaced [aria-live=polite]").all()]
+    assert errors == [await page.inner_text("#old-code-error"), await page.inner_text("#serial-error")]
+    assert "" not in errors
+
+
+@pytest.mark.parametrize("outcome", ["exchanged", "changed", "not_good", None])
+async def test_every_result_of_an_exchange(page: Page, outcome: str | None) -> None:
+    async def told(route: Route) -> None:
+        posted = json.loads(route.request.post_data or "")
+        box = VAULT.reply(posted["sealed"], posted["requestId"], CODE) if outcome == "exchanged" else "AAAA"
+        await route.fulfill(json={"outcome": "not_good" if outcome == "not_good" else "exchanged", "sealedCode": box})
+
+    await page.route("**/api/keys", lambda route: route.fulfill(json=VAULT.keys))
+    await page.route("**/api/exchange", told if outcome else lambda route: route.abort())
+    await claim(page, CODE, EXCHANGED)
+    assert await page.is_visible(NEW) == (outcome == "exchanged")
+    assert await violations(page) == []
+    assert await page.evaluate("document.activeElement.tagName") == "H2"
 
 
 async def test_what_is_wrong_is_found(page: Page) -> None:

@@ -3,12 +3,13 @@
     python -m tests.system.sealing_edge http://127.0.0.1:1234
 
 Each line of standard input is a code; for each one line is written: what the shop said of it, validated and redeemed.
+A code with a serial behind it is exchanged: what the shop said of it is written, and the new code.
 """
 
 import asyncio
 import json
 import sys
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,8 +17,10 @@ from uuid import uuid4
 
 from google.protobuf.json_format import ParseDict
 
+from vault.client.exchange import open_exchanged_code
 from vault.client.sealer import Sealer
 from vault.client.sealing import Purpose
+from vault.crypto.sealedbox import draw_key, public_half
 from vault.v1.validation_service_pb2 import ListPublicKeysResponse
 
 TIMEOUT_SECONDS = 120
@@ -56,17 +59,26 @@ async def main(url: str) -> None:
     settings = await shop.ask("/api/settings")
     async with Sealer(shop.keys) as sealer:
 
-        async def submit(code: str, purpose: Purpose, path: str) -> str:
+        async def submit(code: str, purpose: Purpose, path: str, **fields: Any) -> Any:
             sealed = await sealer.seal(
-                code, audience=settings["audience"], program=settings["program"], purpose=purpose
+                code, audience=settings["audience"], program=settings["program"], purpose=purpose, **fields
             )
-            body = {"sealed": b64encode(sealed).decode(), "requestId": str(uuid4())}
-            return str((await shop.ask(path, body))["outcome"])
+            return await shop.ask(path, {"sealed": b64encode(sealed).decode(), "requestId": str(uuid4())})
+
+        async def pay(code: str) -> tuple[str, str]:
+            validated = await submit(code, Purpose.VALIDATE, "/api/validate")
+            redeemed = await submit(code, Purpose.REDEEM, "/api/redeem")
+            return validated["outcome"], redeemed["outcome"]
+
+        async def exchange(code: str, serial: str) -> tuple[str, str]:
+            private_key = draw_key()
+            fields = {"serial": serial, "public_key": public_half(private_key)}
+            told = await submit(code, Purpose.EXCHANGE, "/api/exchange", **fields)
+            return told["outcome"], open_exchanged_code(private_key, b64decode(told["sealedCode"])).code
 
         for line in sys.stdin:
-            validated = await submit(line.strip(), Purpose.VALIDATE, "/api/validate")
-            redeemed = await submit(line.strip(), Purpose.REDEEM, "/api/redeem")
-            print(validated, redeemed, flush=True)
+            code, *serial = line.split()
+            print(*await (exchange(code, *serial) if serial else pay(code)), flush=True)
 
 
 if __name__ == "__main__":

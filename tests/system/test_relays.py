@@ -1,5 +1,7 @@
 """Relays hold nothing: of edge, shop, ledger and vault, four processes, only the first and the last hold a code.
 
+That counts for the codes that are validated and redeemed, and for the old and the new ones of an exchange.
+
 The memory of shop and ledger, everything that passed before and between them, their logs, their metrics and
 every file of the sample are searched for every code in every form. That a code there would be found is tried by
 planting one.
@@ -31,18 +33,19 @@ from vault.cli.edge.listener import Answer, Listener
 from vault.cli.edge.running import Part, Sample
 
 CARDS = 20
+EXCHANGED = 5
 PIECES = 8
 RELAYS = ("shop", "ledger")
 
 
 class Sold(NamedTuple):
-    """What the sample has sold: the codes that were taken, and where everything is."""
+    """What the sample has sold: the codes that were taken, given up and given out, and where everything is."""
 
     sample: Sample
     relays: dict[str, Part]
     codes: list[str]
     folder: Path
-    outcomes: list[str]
+    outcomes: list[list[str]]
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +59,18 @@ def sold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sold]:
     ):
         patch.setenv("MALLOC_ARENA_MAX", "1")  # glibc reserves 64 MB for each other heap, and gcore writes them out
         sample = started.enter_context(Sample(folder / "sample", through=wiretap.through))
-        codes = asyncio.run(deal_in(sample, CARDS))
-        every = [*codes["good"], *codes["superseded"], *codes["unknown"]]
+        codes, exchangeable = asyncio.run(deal_in(sample, CARDS, EXCHANGED))
+        paid = [*codes["good"], *codes["superseded"], *codes["unknown"]]
+        typed = [*paid, *(f"{card.code} {card.serial}" for card in exchangeable)]
         edge = [sys.executable, "-m", "tests.system.sealing_edge", sample.url]
-        done = subprocess.run(edge, input="\n".join(every), capture_output=True, text=True, check=True)
+        done = subprocess.run(edge, input="\n".join(typed), capture_output=True, text=True, check=True)
+        outcomes = [line.split() for line in done.stdout.splitlines()]
+        given = [new for _, new in outcomes[len(paid) :]]
+        every = [*paid, *(card.code for card in exchangeable), *given]
         relays = dict(zip(RELAYS, (sample.shop, sample.ledger), strict=True))
         for name, part in relays.items():
             (folder / f"{name}.metrics").write_bytes(get(part, "/metrics"))
-        yield Sold(sample, relays, every, folder, done.stdout.splitlines())
+        yield Sold(sample, relays, every, folder, outcomes)
 
 
 def connected(address: str) -> socket.socket:
@@ -123,9 +130,14 @@ def ask(part: Part, method: str, path: str, body: bytes) -> bytes:
 
 
 def test_every_good_card_was_sold_once_and_no_other(sold: Sold) -> None:
-    assert sold.outcomes == ["validated redeemed"] * CARDS + ["not_good not_good"] * 2
+    assert sold.outcomes[:-EXCHANGED] == [["validated", "redeemed"]] * CARDS + [["not_good", "not_good"]] * 2
     books = json.loads(get(sold.sample.ledger, "/books"))["entries"]
     assert len({entry["card"] for entry in books}) == len(books) == CARDS
+
+
+def test_every_code_that_was_replaced_was_exchanged_for_another(sold: Sold) -> None:
+    assert {outcome for outcome, _ in sold.outcomes[-EXCHANGED:]} == {"exchanged"}
+    assert len(set(sold.codes)) == len(sold.codes) == CARDS + 2 + 2 * EXCHANGED
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +168,7 @@ def test_nothing_that_passed_or_was_written_holds_a_code(sold: Sold) -> None:
     files = {path.name.rpartition("-")[0] for path in (sold.folder / "traffic").iterdir()}
     assert files == {f"{way}-{name}" for way in ("to", "from") for name in ("shop", "ledger", "vault")}
     sealed = [path for path in (sold.folder / "traffic").glob("to-shop-*") if b'"sealed"' in path.read_bytes()]
-    assert len(sealed) == 2 * len(sold.codes)  # in clear: it is HTTP
+    assert len(sealed) == 2 * (CARDS + 2) + EXCHANGED  # in clear: it is HTTP
     assert all(b"POST" in part.log.read_bytes() for part in sold.relays.values())
     assert b"sample_requests_total" in (sold.folder / "shop.metrics").read_bytes()
     assert forms_in_files(sold.folder, sold.codes) == set()

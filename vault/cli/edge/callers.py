@@ -1,7 +1,8 @@
 """The sample's callers: a shop, and the ledger that relays for it.
 
 What is sealed is sealed for the shop. Its entry in the access file names the ledger as its relay, so the ledger
-may present it; the ledger's entry allows receipts that are made out to the shop.
+may present it; the ledger's entry allows receipts that are made out to the shop. Claims to exchange a superseded
+code the shop presents itself, as an exchanger.
 """
 
 from pathlib import Path
@@ -28,7 +29,7 @@ def add_callers(folder: Path) -> None:
         access.write(f"""
 [[principal]]
 name = "{principal(SHOP)}"
-roles = {{ "{PROGRAM}" = ["validator"] }}
+roles = {{ "{PROGRAM}" = ["validator", "exchanger"] }}
 relays = ["{principal(LEDGER)}"]
 receipt_audiences = ["{principal(SHOP)}"]
 

@@ -1,6 +1,7 @@
 """The sample's web shop: serves the page, relays what it sealed, and believes the vault's receipts alone.
 
-1. It never holds a code: what it gets is ciphertext, what it keeps are card ids and receipts.
+1. It never holds a code: what it gets, and answers of an exchange, is ciphertext; what it keeps are card ids and
+   receipts.
 2. A card's status is shown from a receipt that it verified itself: signed by this vault, for this shop, for
    this request. What the ledger says beside the receipt counts for nothing.
 3. Whatever makes a code not good, the page is told the same.
@@ -9,6 +10,7 @@
 import asyncio
 import contextlib
 import json
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -27,6 +29,7 @@ from vault.client.receipts import Receipt, ReceiptUse, ReceiptVerifier
 from vault.errors import IntegrityFailure, Unavailable
 from vault.v1.resources_pb2 import CheckAlgorithm, PresentedCode, PublicKey, ReceiptRequest, Verdict
 from vault.v1.validation_service_pb2 import (
+    ExchangeCodeRequest,
     ListPublicKeysRequest,
     ListPublicKeysResponse,
     ValidateCodeRequest,
@@ -47,7 +50,7 @@ class Shop:
         """Take a connection.
 
         Args:
-            client: A connection as a validator.
+            client: A connection as a validator and exchanger.
             program: The program of the cards that it takes.
             principal: Who it is to the vault: the audience of submissions and receipts.
             ledger: Where the ledger listens, ``host:port``.
@@ -67,6 +70,7 @@ class Shop:
             ("GET", "/api/keys"): guarded(self._keys),
             ("POST", "/api/validate"): guarded(self._validate),
             ("POST", "/api/redeem"): guarded(self._redeem),
+            ("POST", "/api/exchange"): guarded(self._exchange),
         }
 
     async def _settings(self, _body: bytes) -> Answer:
@@ -104,6 +108,20 @@ class Shop:
         except (KeyError, ValueError, TypeError):
             raise _no_ledger() from None
         return await self._told(ReceiptUse.REDEMPTION, submitted, verdict, receipt)
+
+    async def _exchange(self, body: bytes) -> Answer:
+        """Relay a claim to exchange a code, and its answer, which is sealed to the page.
+
+        The request is the page's own, under its id: sent again, it is answered the same code again.
+        """
+        submitted = parse(body)
+        request = ExchangeCodeRequest(
+            program=self._program, request_id=submitted.request_id, code=PresentedCode(sealed=submitted.sealed)
+        )
+        answer = await self._client.call(self._client.validation.ExchangeCode, request)
+        if answer.verdict != Verdict.VERDICT_GOOD:
+            return answered({"outcome": OUTCOMES.get(answer.verdict, "refused")})
+        return answered({"outcome": "exchanged", "sealedCode": b64encode(answer.sealed_code).decode()})
 
     async def _told(self, use: ReceiptUse, submitted: Submitted, verdict: int, receipt: str) -> Answer:
         """Answer the page: of a good code what its receipt says, else which of the two other answers it is."""
