@@ -182,7 +182,7 @@ class RecordContract:
     async def test_a_lease_goes_to_the_oldest_free_job_until_it_runs_out(self, store: Store) -> None:
         old, young = job(b"1" * 16, b"s", 1), job(b"2" * 16, b"s", 2)
         assert await store.transact(lambda tx: tx.jobs.lease(b"ann", 60)) is None
-        assert not await store.read(lambda tx: tx.jobs.any_running())
+        assert not await store.read(lambda tx: tx.jobs.is_any_for(b"ann"))
 
         def work(tx: Transaction) -> None:
             idle = [job(bytes([state]) * 16, b"s", 0, state) for state in JobState if state != JobState.RUNNING]
@@ -190,7 +190,7 @@ class RecordContract:
                 tx.jobs.insert(row)
 
         await store.transact(work)
-        assert await store.read(lambda tx: tx.jobs.any_running())
+        assert await store.read(lambda tx: tx.jobs.is_any_for(b"ann"))
         first = await store.transact(lambda tx: tx.jobs.lease(b"ann", 600))
         assert first is not None
         assert first._replace(lease_owner=None, lease_until_ms=0) == old
@@ -199,12 +199,15 @@ class RecordContract:
         assert second is not None
         assert second.job_id == young.job_id
         assert await store.transact(lambda tx: tx.jobs.lease(b"cid", 60)) is None
+        for owner, found in ((b"ann", True), (b"bob", True), (b"cid", False)):
+            assert await store.read(lambda tx, owner=owner: tx.jobs.is_any_for(owner)) == found  # type: ignore[misc]
         shortened = await store.transact(lambda tx: tx.jobs.lease(b"ann", 0.05))
         assert shortened is not None
         assert shortened.job_id == old.job_id
         async with asyncio.timeout(60):
             while await store.read(lambda tx: tx.processes.now_ms()) <= shortened.lease_until_ms:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
+        assert await store.read(lambda tx: tx.jobs.is_any_for(b"cid"))
         third = await store.transact(lambda tx: tx.jobs.lease(b"bob", 600))
         assert third is not None
         assert third.job_id == young.job_id, "its own comes before an older free one"

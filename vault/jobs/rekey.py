@@ -65,6 +65,8 @@ class Rekey:
         """Prepare the next chunk."""
         spec, progress = records(job)
         store = self._recorder.store
+        if progress.phase != FILL:
+            self._stretch = None
         if progress.phase in (SETTLE, SETTLE_AGAIN):
             await store.settle()
             return lambda _: next_phase(job, progress)

@@ -101,7 +101,7 @@ class Runner:
 
     async def _lease(self) -> JobRow | None:
         store = self._recorder.store
-        if not await store.read(lambda tx: tx.jobs.any_running()):
+        if not await store.read(lambda tx: tx.jobs.is_any_for(self._owner)):
             return None
         job = await store.transact(lambda tx: tx.jobs.lease(self._owner, LEASE_SECONDS))
         if job is not None:

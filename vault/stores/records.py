@@ -210,8 +210,8 @@ class JobRecords(Protocol):
     def unfinished(self, program: str) -> list[JobRow]:
         """Return a program's jobs that are running or paused, oldest first."""
 
-    def any_running(self) -> bool:
-        """Whether there is a job to be worked at, by whomever."""
+    def is_any_for(self, owner: bytes) -> bool:
+        """Whether ``lease`` would give ``owner`` a job now: so that asking in vain need not write."""
 
     def lease(self, owner: bytes, seconds: float) -> JobRow | None:
         """Give ``owner`` a job for ``seconds``: its own running one, or else the oldest whose lease has run out.

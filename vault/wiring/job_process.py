@@ -48,12 +48,15 @@ their p99 was 32 ms; by 20 ms with a rest of a quarter 17 s and 22 to 26 ms; by 
 and 16 to 22 ms.
 """
 
-CACHE_MIB = 16
+CACHE_MIB = 8
 """Page cache for what this process writes to SQLite, in MiB.
 
 With 64 its memory doubled from 10,000 to 1,000,000 cards; with 8 no job over 110,000 was slower (2026-11-23): what is
 not cached here the system has.
 """
+
+GROUP_PIECES = 1
+"""What writes to SQLite here gets a commit of its own: chunks are large, and sharing one takes memory."""
 
 SWITCH_SECONDS = 0.0005
 """How long a thread that makes rows ahead (``vault.jobs.ahead``) keeps Python's lock from the thread that writes.
@@ -102,7 +105,7 @@ def kinds(parts: Parts) -> dict[JobKind, Kind]:
 async def _work(config: Config) -> None:
     custody = open_custody(config)
     sys.setswitchinterval(SWITCH_SECONDS)
-    store = open_store(config, CACHE_MIB)
+    store = open_store(config, CACHE_MIB, GROUP_PIECES)
     try:
         parts = await assemble(config, store, custody)
         stop = asyncio.Event()

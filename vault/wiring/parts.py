@@ -25,7 +25,7 @@ from vault.service.keys import KeyMaker
 from vault.service.recorder import Lists, Recorder
 from vault.service.tally import slot_of
 from vault.stores.protocol import Source, Store
-from vault.stores.sqlite import CACHE_MIB, SqliteStore
+from vault.stores.sqlite import CACHE_MIB, GROUP_PIECES, SqliteStore
 from vault.stores.sqlite import migrate as migrate_sqlite
 
 if TYPE_CHECKING:
@@ -100,15 +100,15 @@ async def assemble(
     )
 
 
-def open_store(config: Config, cache_mib: int = CACHE_MIB) -> Store:
-    """Return the store, open; SQLite with a page cache of ``cache_mib`` for its writer.
+def open_store(config: Config, cache_mib: int = CACHE_MIB, group_pieces: int = GROUP_PIECES) -> Store:
+    """Return the store, open; SQLite with a page cache of ``cache_mib`` and commits of ``group_pieces`` for its writer.
 
     Raises:
         FailedPrecondition: It is not migrated, or by a newer release that this one must not run beside.
         Unavailable: The database cannot be reached.
     """
     if config.store.kind == "sqlite":
-        return SqliteStore.open(config.store.path, cache_mib=cache_mib)
+        return SqliteStore.open(config.store.path, cache_mib=cache_mib, group_pieces=group_pieces)
     opened = _postgres().PostgresStore.open(
         postgres_address(config), deadline_seconds=float(config.store.deadline_seconds)
     )

@@ -15,6 +15,8 @@ _FREE = f"""{_TAKE} (
     SELECT job_id FROM job WHERE state = 1 AND lease_until_ms <= {_NOW_MS}
     ORDER BY created_ms, job_id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)"""  # noqa: S608  the same
 
+_ANY = f"SELECT 1 FROM job WHERE state = 1 AND (lease_owner = %b OR lease_until_ms <= {_NOW_MS}) LIMIT 1"  # noqa: S608  the same
+
 
 class PostgresJobs:
     """Jobs."""
@@ -46,9 +48,9 @@ class PostgresJobs:
         """Return a program's jobs that are running or paused, oldest first."""
         return self._table.rows("WHERE program = %b AND state IN (1, 5) ORDER BY created_ms, job_id", (program,))
 
-    def any_running(self) -> bool:
-        """Whether there is a job to be worked at, by whomever."""
-        return self._table.run("SELECT 1 FROM job WHERE state = 1 LIMIT 1").fetchone() is not None
+    def is_any_for(self, owner: bytes) -> bool:
+        """Whether ``lease`` would give ``owner`` a job now."""
+        return self._table.run(_ANY, (owner,)).fetchone() is not None
 
     def lease(self, owner: bytes, seconds: float) -> JobRow | None:
         """Give ``owner`` a job for ``seconds``: its own running one, else the oldest whose lease has run out.

@@ -49,5 +49,6 @@ Decisions, 2026-11-23
 
 from vault.stores.sqlite.schema import check_schema, migrate
 from vault.stores.sqlite.store import CACHE_MIB, SqliteStore
+from vault.stores.sqlite.writer import GROUP_PIECES
 
-__all__ = ["CACHE_MIB", "SqliteStore", "check_schema", "migrate"]
+__all__ = ["CACHE_MIB", "GROUP_PIECES", "SqliteStore", "check_schema", "migrate"]

@@ -43,9 +43,9 @@ class SqliteJobs:
         """Return a program's jobs that are running or paused, oldest first."""
         return self._table.rows("WHERE program = ? AND state IN (1, 5) ORDER BY created_ms, job_id", (program,))
 
-    def any_running(self) -> bool:
-        """Whether there is a job to be worked at, by whomever."""
-        return self._table.execute("SELECT 1 FROM job WHERE state = 1 LIMIT 1").fetchone() is not None
+    def is_any_for(self, owner: bytes) -> bool:
+        """Whether ``lease`` would give ``owner`` a job now."""
+        return self._table.row(_FREE, (owner,)) is not None
 
     def lease(self, owner: bytes, seconds: float) -> JobRow | None:
         """Give ``owner`` a job for ``seconds``: its own running one, else the oldest whose lease has run out.

@@ -21,6 +21,9 @@ from vault.stores.sqlite.table import portions
 WALKS = 4
 """Walks whose places are remembered: one of each lane of jobs, some MiB at most."""
 
+CLEARED_AT_ONCE = 256
+"""Rows deleted by one statement: for each SQLite keeps the pages that it changes twice, until it is done."""
+
 _SIZE = 8
 # A unary plus keeps SQLite from using an index on the program, whose order would not be that of the rowids.
 _NEXT = "rowid > ? AND +program = ? AND index_version < ?"
@@ -117,7 +120,14 @@ class SqliteMoves:
 
     def clear(self, program: str, version: int, position: bytes, limit: int) -> tuple[int, bytes]:
         """Delete those of the next older code rows whose code has a row under this version."""
-        return self._with_next(_CLEAR, program, version, position, limit)
+        cleared = 0
+        for begun in range(0, limit, CLEARED_AT_ONCE):
+            most = min(CLEARED_AT_ONCE, limit - begun)
+            count, position = self._with_next(_CLEAR, program, version, position, most)
+            cleared += count
+            if not position:
+                break
+        return cleared, position
 
     def _with_next(self, text: str, program: str, version: int, position: bytes, limit: int) -> tuple[int, bytes]:
         begun = [_rowid(position), program, version]

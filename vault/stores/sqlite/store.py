@@ -18,7 +18,7 @@ from vault.stores.sqlite.moves import Places
 from vault.stores.sqlite.reader import Looker, Reader
 from vault.stores.sqlite.schema import check_schema
 from vault.stores.sqlite.turn import Turn
-from vault.stores.sqlite.writer import Writer
+from vault.stores.sqlite.writer import GROUP_PIECES, Writer
 
 T = TypeVar("T")
 
@@ -45,13 +45,21 @@ class SqliteStore:
         self._turn = turn
 
     @classmethod
-    def open(cls, path: Path, *, vault_release: str = vault.__version__, cache_mib: int = CACHE_MIB) -> Self:
+    def open(
+        cls,
+        path: Path,
+        *,
+        vault_release: str = vault.__version__,
+        cache_mib: int = CACHE_MIB,
+        group_pieces: int = GROUP_PIECES,
+    ) -> Self:
         """Open a migrated database and start this process's threads; call it after forking, never before.
 
         Args:
             path: The database's file.
             vault_release: The release that asks, such as ``1.2.0``.
             cache_mib: Page cache of the writing connection in MiB, at least 1.
+            group_pieces: How much work shares a commit at most, at least 1.
 
         Raises:
             FailedPrecondition: The file is missing, not a vault, not migrated, or too new for the release.
@@ -71,7 +79,7 @@ class SqliteStore:
             raise translated(error) from error
         checkpointer = Checkpointer(copying, turns[0])
         places = Places()
-        writer = Writer(writing, turns[1], checkpointer.wake, places)
+        writer = Writer(writing, turns[1], checkpointer.wake, places, group_pieces)
         reader = Reader(reading, places)
         return cls(
             Lane("sqlite-write", writer.serve, writer.finish),

@@ -1,9 +1,10 @@
 """Runs what writes: pieces of work that arrived together share one commit.
 
-1. The pieces of a group are those that waited when the group began, up to 256 and as many as fit in about 25
-   ms; nobody waits for more to arrive.
+1. The pieces of a group are those that waited when the group began, up to ``most`` and as many as fit in about
+   25 ms; nobody waits for more to arrive.
 2. A piece that raises is undone alone (a savepoint of its own), and its callbacks have run before the next
-   piece does.
+   piece does. For a savepoint SQLite keeps every page that the piece changes a second time: 10 to 15 MiB for a
+   job's chunk, whose pieces therefore get a commit each.
 3. If the transaction cannot begin or end, every piece of the group gets ``Unavailable``, and all their
    callbacks have run, newest piece first, before any other work of this process does.
 4. Processes take turns by ``Turn`` before BEGIN IMMEDIATE, so SQLite's lock is never polled among them.
@@ -20,15 +21,23 @@ from vault.stores.sqlite.transaction import SqliteTransaction
 from vault.stores.sqlite.turn import Turn
 
 GROUP_PIECES = 256
+"""Pieces that share a commit at most."""
+
 GROUP_SECONDS = 0.025
 
 
 class Writer:
     """Serves groups of pieces over one connection; used by one lane's thread."""
 
-    def __init__(self, connection: sqlite3.Connection, turn: Turn, written: Callable[[], None], places: Places) -> None:
-        """Use a connection and a turn in the queue of writers; ``written`` is called after each commit."""
+    def __init__(
+        self, connection: sqlite3.Connection, turn: Turn, written: Callable[[], None], places: Places, most: int
+    ) -> None:
+        """Use a connection and a turn in the queue of writers.
+
+        ``written`` is called after each commit; ``most`` pieces share one at most.
+        """
         self._connection = connection
+        self._most = most
         self._turn = turn
         self._written = written
         self._transaction = SqliteTransaction(connection, places)
@@ -52,12 +61,12 @@ class Writer:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error:
-            while len(group) < GROUP_PIECES and (piece := lane.take()) is not None:
+            while len(group) < self._most and (piece := lane.take()) is not None:
                 group.append(piece)  # those that wait would only wait for the same failure
             raise
 
     def _run(self, group: list[Piece], lane: Lane) -> None:
-        others = min(lane.waiting(), GROUP_PIECES - 1)
+        others = min(lane.waiting(), self._most - 1)
         shared = others > 0
         deadline = time.monotonic() + GROUP_SECONDS
         try:
