@@ -136,7 +136,7 @@ def _measure(asked: Asked, ground: Ground) -> list[Figure]:
                 figures += freeze_figures(seen, asked.lot)
         if asked.names & MOVES:
             moved = measure_moves(folder, ground, asked.rungs, asked.names & MOVES, _say)
-            figures += moves_figures(moved, asked.rungs, asked.names, ground.bare)
+            figures += moves_figures(moved, asked.rungs, asked.names)
         if asked.names & UNIFORM:
             figures += uniform_figures(measure_uniform(folder, ground, asked.sample, _say))
     return figures

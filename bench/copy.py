@@ -67,8 +67,8 @@ def _update(table: str, changes: Changes) -> str:
     arrays = ", ".join(f"%b::{types[name]}[]" for name in (*changes.columns, *key))
     return (
         f"UPDATE {table} AS old SET {', '.join(f'{name} = new.{name}' for name in changes.columns)}"  # noqa: S608  ours
-        f" FROM unnest({arrays}) AS new ({', '.join((*changes.columns, *key))})"
-        f" WHERE {' AND '.join(f'old.{name} = new.{name}' for name in key)}"
+        f" FROM unnest({arrays}) AS new ({', '.join((*changes.columns, *(f'{name}_before' for name in key)))})"
+        f" WHERE {' AND '.join(f'old.{name} = new.{name}_before' for name in key)}"
     )
 
 

@@ -78,15 +78,15 @@ def measure_moves(
     return moved
 
 
-def moves_figures(moved: Moved, rungs: Rungs, asked: frozenset[str], bare: str) -> list[Figure]:
-    """Return the figures of what was asked for; ``bare`` names what the rows were written by."""
+def moves_figures(moved: Moved, rungs: Rungs, asked: frozenset[str]) -> list[Figure]:
+    """Return the figures of what was asked for."""
     figures = []
     size, large = f"{rungs.middle:,}", f"{rungs.large:,}"
     if "rekey" in asked:
         rate = middle(moved.rekey)
         figures += [
             Figure(f"re-key of {size} codes", rate, "codes/s", REKEY_RATE, "wanted", 1.0),
-            Figure(f"re-key of {size} codes", rate, "codes/s", middle(moved.rekey_bare), bare, None),
+            Figure(f"re-key of {size} codes", rate, "codes/s", middle(moved.rekey_bare), "bare UPDATE", None),
         ]
     if "rewrap" in asked:
         rate, rate_large = middle(moved.rewrap), middle(moved.rewrap_large)

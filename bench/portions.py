@@ -12,6 +12,7 @@ from vault.stores.records import AuditPlace
 EVENTS_AT_ONCE = 100
 _ALWAYS_MS = 1 << 62
 _RENEWED = ("generation", "revision", "tag")
+_REKEYED = ("digest", "index_version", "tag")
 _REWRAPPED = ("wrapped_code_key",)
 _SINGLE: dict[str, Changes] = {}
 
@@ -52,15 +53,15 @@ def reissued(tx: Transaction, job_id: str) -> Iterator[Portion]:
 
 
 def rekeyed(tx: Transaction, job_id: str) -> Iterator[Portion]:
-    """Yield the codes that a re-key has made rows for; the older rows are gone, so new ones stand for them."""
+    """Yield the codes that a re-key went through, under other digests, then their new digests, versions and tags."""
     chunks = [chunk for chunk in _chunks(tx, "job/REKEY", job_id) if chunk.card_ids]
     found = _codes_once(tx, chunks)
     for codes in found:
-        # Another digest of the same kind, so that the table and its indexes are as large as they were.
         older = [code._replace(digest=code.digest[::-1], index_version=code.index_version - 1) for code in codes]
-        yield Portion(0, {"code": _sorted(older)}, _SINGLE)
+        yield Portion(0, {"code": [tuple(code) for code in older]}, _SINGLE)
     for chunk, codes in zip(chunks, found, strict=True):
-        yield Portion(len(codes), {"code": _sorted(codes), "audit_event": [tuple(chunk.row)]}, _SINGLE)
+        changes = [(code.digest, code.index_version, code.tag, code.digest[::-1]) for code in codes]
+        yield Portion(len(codes), {"audit_event": [tuple(chunk.row)]}, {"code": Changes(_REKEYED, changes)})
 
 
 def rewrapped(tx: Transaction, job_id: str) -> Iterator[Portion]:

@@ -64,6 +64,6 @@ def test_moves_are_held_against_their_rates_and_the_larger_vault_against_the_sma
     asked = frozenset({"rekey", "rewrap", "job-memory"})
     moved = Moved([20_000.0], [80_000.0], [50_000.0], [90_000.0], [40_000.0], [50.0, 70.0])
     holds = [True, None, True, None, True, True, False]
-    assert verdicts(moves_figures(moved, RUNGS, asked, "bare")) == holds
+    assert verdicts(moves_figures(moved, RUNGS, asked)) == holds
     slower = moved._replace(rewrap_large=[39_000.0])
-    assert verdicts(moves_figures(slower, RUNGS, frozenset({"rewrap"}), "bare")) == [True, None, False, False]
+    assert verdicts(moves_figures(slower, RUNGS, frozenset({"rewrap"}))) == [True, None, False, False]

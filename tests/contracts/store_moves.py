@@ -10,7 +10,7 @@ from tests.contracts.store_naming import named
 from tests.contracts.store_tables import rows_in_order
 from vault.model.rows import CodeRow
 from vault.model.shape import SHAPES, Shape
-from vault.stores.moves import Older, Successor
+from vault.stores.moves import Older
 from vault.stores.protocol import Store
 
 CODE, CARD = SHAPES["code"], SHAPES["card"]
@@ -82,23 +82,6 @@ class MoveContract:
             assert {row.wrapped_record_key for row in found} <= {None}
             assert {row._replace(wrapped_record_key=None) for row in rows} >= set(found)
 
-    async def test_codes_are_walked_whole_in_whatever_order(self, store: Store) -> None:
-        rows = [row._replace(index_version=number % 3 + 1) for number, row in enumerate(codes(40))]
-        rows[9] = rows[9]._replace(program="other")
-        await load(store, CODE, rows)
-        older = Older(CODE, ("index_version",), 3, PROGRAM)
-        wanted = [row for row in rows if row.index_version < 3 and row.program == PROGRAM]
-        for limit in (1, 3, len(wanted), 100):
-            found: list[CodeRow] = []
-            position = b""
-            while position or not found:
-                some, position = await store.read(
-                    lambda tx, at=position, most=limit: tx.moves.walk_codes(older, ("sealed_code",), at, most)  # type: ignore[misc]
-                )
-                found += some
-            assert {row.wrapped_code_key for row in found} == {None}
-            assert sorted(row._replace(wrapped_code_key=b"key") for row in found) == sorted(wanted)
-
     async def test_a_row_is_swapped_only_where_it_still_is_what_was_read(self, store: Store) -> None:
         rows = codes(40)
         await load(store, CODE, rows)
@@ -116,24 +99,24 @@ class MoveContract:
         found = await store.read(lambda tx: tx.tables.page(CODE, None, 99))
         assert found == [*rows[:3], moved, rows[4], *wanted, *rows[9:]]
 
-    async def test_a_successor_is_all_that_its_old_row_is_but_digest_version_and_tag(self, store: Store) -> None:
+    async def test_a_row_gets_a_new_key_only_where_nobody_has_it(self, store: Store) -> None:
         rows = codes(150)
         await load(store, CODE, rows)
-        resealed = rows[7]._replace(sealed_code=b"else", wrapped_code_key=b"key too")
-        columns = ("sealed_code", "wrapped_code_key")
-        await store.transact(lambda tx: tx.moves.swap(CODE, columns, rows[7:8], [(b"else", b"key too")]))
-        new = [row._replace(digest=b"%032d" % (200 - n), index_version=9, tag=b"new") for n, row in enumerate(rows)]
-        new[7] = new[7]._replace(sealed_code=b"else", wrapped_code_key=b"key too")
-        given = [Successor(at.digest, at.tag, row.digest, row.tag) for row, at in zip(rows, new, strict=True)]
-        given[3] = given[3]._replace(old_tag=b"changed since")
-        given[4] = given[4]._replace(old_digest=b"nobody's")
-        given[5] = given[5]._replace(digest=rows[6].digest)
-        assert await store.transact(lambda tx: tx.moves.succeed(9, sorted(given))) == 147
-        assert await store.transact(lambda tx: tx.moves.succeed(9, sorted(given))) == 0
-        assert await store.transact(lambda tx: tx.moves.succeed(9, [])) == 0
-        wanted = [row for number, row in enumerate(new) if number not in {3, 4, 5}]
+        columns = ("digest", "index_version", "tag")
+        new = [
+            row._replace(digest=b"new %028d" % (200 - n), index_version=9, tag=b"anew") for n, row in enumerate(rows)
+        ]
+        new[5] = new[5]._replace(digest=rows[149].digest)
+        new[8] = new[8]._replace(digest=new[7].digest)
+        read = [*rows[:3], rows[3]._replace(tag=b"another"), code(b"?" * 32, new_id()), *rows[5:140]]
+        values = [(row.digest, row.index_version, row.tag) for row in new[:140]]
+        assert await store.transact(lambda tx: tx.moves.swap(CODE, columns, read, values)) == 136
+        assert await store.transact(lambda tx: tx.moves.swap(CODE, columns, read, values)) == 0
         found = await store.read(lambda tx: tx.tables.page(CODE, None, 999))
-        assert found == sorted([*rows[:7], resealed, *rows[8:], *wanted])
+        (seventh,) = [row for row in found if row.digest == new[7].digest]
+        left = 8 if seventh.card_id == rows[7].card_id else 7
+        stayed = {3, 4, 5, left, *range(140, 150)}
+        assert found == sorted([*(rows[n] for n in stayed), *(new[n] for n in range(150) if n not in stayed)])
 
     @pytest.mark.parametrize("table", TAGGED)
     async def test_the_tag_of_every_table_can_be_swapped(self, store: Store, table: str) -> None:

@@ -17,8 +17,6 @@ from typing import Final
 from vault.crypto.primitives import hmac_sha256, hmac_sha256_many
 from vault.secret import Secret
 
-DIGEST_SIZE: Final = 32
-
 _LABEL: Final = b"cardvault.v1.digest\x00"
 
 

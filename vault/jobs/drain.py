@@ -18,7 +18,7 @@ be; a key that it names cannot be destroyed until it is gone.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -52,24 +52,29 @@ class Tray(NamedTuple):
 
     Fields:
         shape: The table.
-        columns: The columns that are replaced; a row is moved if any of them names an older version.
+        columns: The columns that are replaced.
+        naming: The columns that name versions, where those are not all that are replaced; a row is moved if any of
+            them names an older one.
+        sealed: The sealed columns that are needed, where those are not the ones that are replaced.
         most: Rows at once, at most.
     """
 
     shape: Shape
     columns: tuple[str, ...]
+    naming: tuple[str, ...] = ()
+    sealed: tuple[str, ...] = ()
     most: int = 1 << 20
 
     def older(self, version: int, program: str) -> Older:
         """Return the rows that name an older version than this."""
-        return Older(self.shape, self.columns, version, program or None)
+        return Older(self.shape, self.naming or self.columns, version, program or None)
 
 
 class Moved(NamedTuple):
     """Rows as they were read, the new values of the tray's columns for each, and how many were refused for a reason."""
 
     rows: Sequence[Any]
-    values: Sequence[tuple[bytes, ...]]
+    values: Sequence[tuple[Any, ...]]
     refused: int = 0
     reason: str = ""
 
@@ -116,7 +121,7 @@ class Drain:
         self._recorder = recorder
         self._promotion = promotion
         self._mover = mover
-        self._ahead: Ahead[Ready] = Ahead()
+        self._draining = Draining(recorder, mover)
 
     async def prepare(self, job: JobRow, limit: int) -> Step:
         """Prepare the next chunk."""
@@ -127,12 +132,33 @@ class Drain:
             await self._recorder.store.settle()
             return lambda _: next_phase(job, progress)
         if progress.phase == DRAIN:
-            return await self._drain(job, progress, limit)
+            return await self._draining.prepare(job, progress, limit)
         return await self._prove(job, spec, progress)
 
-    async def _drain(self, job: JobRow, progress: JobProgress, limit: int) -> Step:
+    async def _prove(self, job: JobRow, spec: JobSpec, progress: JobProgress) -> Step:
+        store = self._recorder.store
+        await store.settle()
+        olders = [tray.older(spec.key_version, job.program) for tray in self._mover.trays]
+        left = await store.read(lambda tx: sum(map(tx.moves.left, olders)))
+        if left <= progress.skipped_count:
+            return lambda _: chunk(job, progress, finished=True)
+        return drained_again(job, progress, left)
+
+
+class Draining:
+    """The phase that goes through a mover's tables."""
+
+    def __init__(self, recorder: Recorder, mover: Mover, look_at: Callable[[Scope, Moved], None] | None = None) -> None:
+        """Use a mover; ``look_at`` is shown rows of which some were not moved, in the same transaction."""
+        self._recorder = recorder
+        self._mover = mover
+        self._look_at = look_at
+        self._ahead: Ahead[Ready] = Ahead()
+
+    async def prepare(self, job: JobRow, progress: JobProgress, limit: int) -> Step:
+        """Prepare the next chunk; the last one leaves the job in the next phase."""
         ready = await self._ahead.take(_place(job, progress), partial(self._ready, job, progress, limit))
-        if ready.after.phase == DRAIN:
+        if ready.after.phase == progress.phase:
             self._ahead.begin(_place(job, ready.after), partial(self._ready, job, ready.after, limit))
         return lambda scope: self._write(scope, job, ready)
 
@@ -150,7 +176,8 @@ class Drain:
         after.seen_count += len(rows)
         after.skipped_count += moved.refused
         if not position:
-            after.table, after.phase = (table + 1, DRAIN) if table + 1 < len(trays) else (0, PROVE)
+            last = table + 1 == len(trays)
+            after.table, after.phase = (0, progress.phase + 1) if last else (table + 1, progress.phase)
         return Ready(snapshot, table, moved, after, full=bool(position))
 
     def _write(self, scope: Scope, job: JobRow, ready: Ready) -> Chunk:
@@ -158,6 +185,8 @@ class Drain:
         tray = self._mover.trays[table]
         check_fresh(scope, snapshot)
         swapped = scope.tx.moves.swap(tray.shape, tray.columns, moved.rows, moved.values)
+        if self._look_at is not None and swapped < len(moved.rows):
+            self._look_at(scope, moved)
         return chunk(
             job,
             after,
@@ -168,16 +197,12 @@ class Drain:
             full=full,
         )
 
-    async def _prove(self, job: JobRow, spec: JobSpec, progress: JobProgress) -> Step:
-        store = self._recorder.store
-        await store.settle()
-        olders = [tray.older(spec.key_version, job.program) for tray in self._mover.trays]
-        left = await store.read(lambda tx: sum(map(tx.moves.left, olders)))
-        if left <= progress.skipped_count:
-            return lambda _: chunk(job, progress, finished=True)
-        _log.info("job_goes_again", job=job.job_id.hex(), left=left)
-        again = JobProgress(format=_FORMAT, phase=DRAIN, seen_count=progress.seen_count)
-        return lambda _: chunk(job, again)
+
+def drained_again(job: JobRow, progress: JobProgress, left: int) -> Step:
+    """Return the step after which a job goes through its tables once more, since so many rows are left."""
+    _log.info("job_goes_again", job=job.job_id.hex(), left=left)
+    again = JobProgress(format=_FORMAT, phase=DRAIN, seen_count=progress.seen_count)
+    return lambda _: chunk(job, again)
 
 
 def _place(job: JobRow, progress: JobProgress) -> tuple[bytes, bytes]:
@@ -230,7 +255,7 @@ def chunk(  # noqa: PLR0913  what a chunk may say
     return Chunk(items, job.cursor + 1, done, finished, written, errors, last_error, None, full)
 
 
-def kept(shape: Shape, rows: Sequence[Any], values: Sequence[tuple[bytes, ...] | None], reason: str) -> Moved:
+def kept(shape: Shape, rows: Sequence[Any], values: Sequence[tuple[Any, ...] | None], reason: str) -> Moved:
     """Return the rows that have new values; name those that have none in the log."""
     refused = [row for row, new in zip(rows, values, strict=True) if new is None]
     for row in refused:
@@ -249,7 +274,8 @@ def _next(
     position = progress.position
     for table in range(progress.table, len(trays)):
         tray = trays[table]
-        rows, after = moves.walk(tray.older(version, job.program), tray.columns, position, min(limit, tray.most))
+        sealed = tray.sealed or tray.columns
+        rows, after = moves.walk(tray.older(version, job.program), sealed, position, min(limit, tray.most))
         if rows:
             return table, rows, after
         position = b""
@@ -257,11 +283,11 @@ def _next(
 
 
 def _items(scope: Scope, tray: Tray, moved: Moved, swapped: int) -> list[Item]:
-    """Return an item for each card whose row was moved, or whose record or code has another data key or wrapping."""
+    """Return an item for each card whose row was tagged anew, or whose record or code was moved otherwise."""
     if "card_id" not in tray.shape.columns:
         return []
-    if "tag" not in tray.columns:
-        return [Item(row.card_id, "DONE") for row in moved.rows]
+    if tray.columns != ("tag",):
+        return [Item(card_id, "DONE") for card_id in dict.fromkeys(row.card_id for row in moved.rows)]
     if tray.shape.table != "card":
         return []
     items = [Item(row.card_id, "DONE", row.tag, tag) for row, (tag,) in zip(moved.rows, moved.values, strict=True)]

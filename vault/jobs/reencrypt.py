@@ -30,7 +30,9 @@ class Reencrypt:
 
     purpose = KeyPurpose.WRAPPING
     trays = tuple(
-        Tray(blob.shape, blob.columns, LARGE_ROWS) if blob.shape.table == "card" else Tray(blob.shape, blob.columns)
+        Tray(blob.shape, blob.columns, most=LARGE_ROWS)
+        if blob.shape.table == "card"
+        else Tray(blob.shape, blob.columns)
         for blob in BLOBS
     )
 

@@ -13,7 +13,6 @@ bytes 2 to 5, so one that was cut short is older than all; NULL names nothing.
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from vault.model.rows import CodeRow
 from vault.model.shape import Shape
 
 
@@ -24,15 +23,6 @@ class Older(NamedTuple):
     columns: tuple[str, ...]
     below: int
     program: str | None = None
-
-
-class Successor(NamedTuple):
-    """A code's row under a newer index version: its digest and tag, and those of the row that it is made of."""
-
-    digest: bytes
-    tag: bytes
-    old_digest: bytes
-    old_tag: bytes
 
 
 class MoveRecords(Protocol):
@@ -54,20 +44,11 @@ class MoveRecords(Protocol):
             The rows, and the position after them; empty when there are no more.
         """
 
-    def walk_codes(
-        self, older: Older, sealed: Sequence[str], position: bytes, limit: int
-    ) -> tuple[list[CodeRow], bytes]:
-        """As ``walk``, over codes, in an order that suits rows which are written beside them."""
-
-    def succeed(self, version: int, successors: Sequence[Successor]) -> int:
-        """Write rows of codes under an index version beside their old ones; return how many were written.
-
-        All but digest, version and tag is as in the old row, sealed columns as they are now. A successor whose
-        digest is taken, or whose old row is gone or has another tag, is left out. Quickest when sorted.
-        """
-
     def swap(self, shape: Shape, columns: Sequence[str], rows: Sequence[Any], values: Sequence[tuple[Any, ...]]) -> int:
         """Give rows new values in some columns, where they still have the old ones there; return how many had.
+
+        Where the key is among the columns, a row whose new key is another's is left as it is; so is, of two that
+        would get the same one, either.
 
         Args:
             shape: The table.

@@ -13,7 +13,7 @@ order.
 from collections.abc import Callable
 from typing import get_type_hints
 
-from vault.model.shape import SHAPES, Shape
+from vault.model.shape import Shape
 
 Mark = Callable[[int, str], str]
 
@@ -61,22 +61,6 @@ class Insert:
         if text is None:
             text = self._texts[rows] = self._start + ", ".join([self._row] * rows) + self._end
         return text
-
-
-def succeeding(given: str, mark: str) -> str:
-    """Return an INSERT of codes' rows under another index version, made of the rows that they have.
-
-    Args:
-        given: What to select from as ``given``, with columns digest, tag, old_digest and old_tag.
-        mark: The parameter of the index version, which comes before those of ``given``.
-    """
-    shape = SHAPES["code"]
-    new = {"digest": "given.digest", "index_version": mark, "tag": "given.tag"}
-    values = ", ".join(new.get(name, f"old.{name}") for name in shape.columns)
-    return (
-        f"INSERT INTO code ({columns(shape)}) SELECT {values} FROM {given} CROSS JOIN code AS old"  # noqa: S608  names
-        f" WHERE old.digest = given.old_digest AND old.tag = given.old_tag{leaving(shape)}"
-    )
 
 
 def update(shape: Shape, mark: Mark) -> str:

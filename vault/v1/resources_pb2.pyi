@@ -978,7 +978,7 @@ class RotationJob(_message.Message):
     last_error: _builtins.str
     """Reason of the last error, as in google.rpc.ErrorInfo; empty when there was none."""
     phase: _builtins.str
-    """What it is at: one word, such as `fill`, `prove`, `clear`; empty for a job of one phase."""
+    """What it is at: one word, such as `drain`, `prove`, `clear`; empty for a job of one phase."""
     recipient: _builtins.str
     """The recipient of the package; empty when there is no package."""
     @_builtins.property

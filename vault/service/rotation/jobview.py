@@ -21,7 +21,7 @@ UNFINISHED = frozenset({JobState.RUNNING, JobState.PAUSED})
 
 _DRAINING = ("promote", "settle", "drain", "prove")
 PHASES: Mapping[int, tuple[str, ...]] = {
-    JobKind.REKEY: ("promote", "settle", "fill", "compare", "flip", "settle", "clear", "prove"),
+    JobKind.REKEY: ("promote", "settle", "drain", "compare", "flip", "settle", "clear", "prove"),
     JobKind.REWRAP: _DRAINING,
     JobKind.REENCRYPT: _DRAINING,
     JobKind.RETAG: _DRAINING,

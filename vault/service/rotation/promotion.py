@@ -129,7 +129,7 @@ def rivals(one: JobKind, other: JobKind) -> bool:
     """Whether two kinds of job move the same rows, so that one of each may not be at work in one program."""
     if one not in MOVED_BY or other not in MOVED_BY:
         return False
-    # A re-key copies wrapped data keys to new rows, where a rewrapping or re-encryption could miss them.
+    # A re-key changes the digests by which a rewrapping or re-encryption finds the codes that it has read.
     return (one == JobKind.RETAG) == (other == JobKind.RETAG)
 
 

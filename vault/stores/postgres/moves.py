@@ -13,10 +13,9 @@ from functools import cache
 from operator import itemgetter
 from typing import Any
 
-from vault.model.rows import CodeRow
 from vault.model.shape import SHAPES, Shape
 from vault.stores import sql
-from vault.stores.moves import Older, Successor
+from vault.stores.moves import Older
 from vault.stores.postgres.binary import array, column_kinds, type_name
 from vault.stores.postgres.session import Session
 
@@ -27,8 +26,6 @@ _OLDER = "(program = %b AND index_version < %b) IS TRUE"
 _BETWEEN = f"code WHERE ctid > %b::tid AND ctid <= %b::tid AND {_OLDER}"
 _LACKING = f"SELECT count(*) FROM {_BETWEEN} AND NOT {_HAS_ONE}"  # noqa: S608  our names
 _CLEAR = f"DELETE FROM {_BETWEEN} AND {_HAS_ONE}"  # noqa: S608  our names
-_GIVEN = f"unnest({', '.join(['%b::bytea[]'] * 4)}) AS given ({', '.join(Successor._fields)})"
-_SUCCEEDING = sql.succeeding(_GIVEN, "%b")
 _PLACE = struct.Struct(">IH")
 _LAST_PAGE = 0xFFFFFFFF
 _ROWS_A_PAGE = 16
@@ -57,19 +54,6 @@ class PostgresMoves:
         found, position = self._next(f"{wanted} FROM {shape.table}", condition, _values(older), position, limit)
         return list(map(shape.row._make, found)), position
 
-    def walk_codes(
-        self, older: Older, sealed: Sequence[str], position: bytes, limit: int
-    ) -> tuple[list[CodeRow], bytes]:
-        """Return up to ``limit`` of the codes from a position on, and the position after them, empty at the end."""
-        return self.walk(older, sealed, position, limit)
-
-    def succeed(self, version: int, successors: Sequence[Successor]) -> int:
-        """Write rows of codes under an index version beside their old ones; return how many were written."""
-        if not successors:
-            return 0
-        arrays = [array(bytes, column) for column in zip(*successors, strict=True)]
-        return int(self._session.run(_SUCCEEDING, [version, *arrays]).rowcount)
-
     def swap(self, shape: Shape, columns: Sequence[str], rows: Sequence[Any], values: Sequence[tuple[Any, ...]]) -> int:
         """Give rows new values in some columns, where they still have the old ones there; return how many had."""
         if not rows:
@@ -78,6 +62,9 @@ class PostgresMoves:
         kinds = _kinds(shape)
         names = (*shape.key, *columns, *columns)
         given = sorted(found_by(row) + new for row, new in zip(rows, values, strict=True))
+        if set(shape.key) <= set(columns):
+            new_key = itemgetter(*(names.index(name, -len(columns)) for name in shape.key))
+            given = list({new_key(each): each for each in given}.values())
         arrays = [array(kinds[name], column) for name, column in zip(names, zip(*given, strict=True), strict=True)]
         return int(self._session.run(_swapping(shape.table, tuple(columns)), arrays).rowcount)
 
@@ -159,6 +146,9 @@ def _swapping(table: str, columns: tuple[str, ...]) -> str:
     arrays = ", ".join(f"%b::{type_name(kinds[name])}[]" for name in (*shape.key, *columns, *columns))
     given = ", ".join((*shape.key, *(f"{name}_before" for name in columns), *(f"{name}_after" for name in columns)))
     same = [*(f"old.{name} = new.{name}" for name in shape.key), *(f"old.{n} = new.{n}_before" for n in columns)]
+    if set(shape.key) <= set(columns):
+        taken = " AND ".join(f"there.{name} = new.{name}_after" for name in shape.key)
+        same.append(f"NOT EXISTS (SELECT 1 FROM {table} AS there WHERE {taken} OFFSET 0)")  # noqa: S608  our names
     return (
         f"UPDATE {table} AS old SET {', '.join(f'{name} = new.{name}_after' for name in columns)}"  # noqa: S608  ours
         f" FROM unnest({arrays}) AS new ({given}) WHERE {' AND '.join(same)}"

@@ -12,10 +12,9 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from vault.model.rows import CodeRow
 from vault.model.shape import SHAPES, Shape
 from vault.stores import sql
-from vault.stores.moves import Older, Successor
+from vault.stores.moves import Older
 from vault.stores.sqlite.table import portions
 
 WALKS = 4
@@ -73,31 +72,14 @@ class SqliteMoves:
 
     def walk(self, older: Older, sealed: Sequence[str], position: bytes, limit: int) -> tuple[list[Any], bytes]:
         """Return up to ``limit`` of the rows from a position on, and the position after them, empty at the end."""
-        text = f"{_select(older, sealed, 'rowid')} WHERE rowid > ? AND {_named(older)} ORDER BY rowid LIMIT ?"
+        shape = older.shape
+        wanted = ", ".join(name if name in sealed or name not in shape.sealed else "NULL" for name in shape.columns)
+        text = f"SELECT {wanted}, rowid FROM {shape.table} WHERE rowid > ? AND {_named(older)} ORDER BY rowid LIMIT ?"  # noqa: S608  our names
         found = self._connection.execute(text, [_rowid(position), *_values(older), limit]).fetchall()
-        make = older.shape.row._make
+        make = shape.row._make
         rows = [make(row[:-1]) for row in found]
-        self._places.keep(older.shape, rows, [row[-1] for row in found])
+        self._places.keep(shape, rows, [row[-1] for row in found])
         return rows, _position(found[-1][-1]) if len(found) == limit else b""
-
-    def walk_codes(
-        self, older: Older, sealed: Sequence[str], position: bytes, limit: int
-    ) -> tuple[list[CodeRow], bytes]:
-        """Return up to ``limit`` of the codes from a position on, in the order of their cards, and where to go on."""
-        # The index on the card's id has the rowid as its last column.
-        order = f"WHERE (card_id, rowid) > (?, ?) AND {_named(older)} ORDER BY card_id, rowid LIMIT ?"
-        begun = [position[:-_SIZE], _rowid(position[-_SIZE:])]
-        text = f"{_select(older, sealed, 'rowid')} {order}"
-        found = self._connection.execute(text, [*begun, *_values(older), limit]).fetchall()
-        rows = [CodeRow._make(row[:-1]) for row in found]
-        return rows, rows[-1].card_id + _position(found[-1][-1]) if len(found) == limit else b""
-
-    def succeed(self, version: int, successors: Sequence[Successor]) -> int:
-        """Write rows of codes under an index version beside their old ones; return how many were written."""
-        written = 0
-        for some in portions(successors):
-            written += self._connection.execute(_succeeding(len(some)), [version, *chain.from_iterable(some)]).rowcount
-        return written
 
     def swap(self, shape: Shape, columns: Sequence[str], rows: Sequence[Any], values: Sequence[tuple[Any, ...]]) -> int:
         """Give rows new values in some columns, where they still have the old ones there; return how many had."""
@@ -139,13 +121,6 @@ class SqliteMoves:
         return (done.rowcount if found is None else int(found[0])), _position(last) if count == limit else b""
 
 
-def _select(older: Older, sealed: Sequence[str], last: str) -> str:
-    """Return the beginning of a SELECT of rows without unwanted sealed columns, and of one column more."""
-    shape = older.shape
-    wanted = ", ".join(name if name in sealed or name not in shape.sealed else "NULL" for name in shape.columns)
-    return f"SELECT {wanted}, {last} FROM {shape.table}"  # noqa: S608  our names
-
-
 def _named(older: Older) -> str:
     names = " OR ".join(sql.older(older.shape, name, "?") for name in older.columns)
     return f"({names})" if older.program is None else f"({names}) AND +program = ?"
@@ -168,15 +143,8 @@ def _swapping(table: str, columns: tuple[str, ...], rows: int, *, by_place: bool
         f"{table}.{name} = given.column{place}" for place, name in enumerate(found_by, len(columns) + 1)
     )
     marks = ", ".join([f"({', '.join('?' * (len(columns) + len(found_by)))})"] * rows)
-    return f"UPDATE {table} SET {news} FROM (VALUES {marks}) AS given WHERE {same}"  # noqa: S608  our names
-
-
-@cache
-def _succeeding(rows: int) -> str:
-    """Return an INSERT of some successors; its parameters are the index version, then row by row its columns."""
-    names = ", ".join(f"column{place} AS {name}" for place, name in enumerate(Successor._fields, 1))
-    marks = ", ".join(["(?, ?, ?, ?)"] * rows)
-    return sql.succeeding(f"(SELECT {names} FROM (VALUES {marks})) AS given", "?")  # noqa: S608  our names
+    leaving = "OR IGNORE " if set(SHAPES[table].key) <= set(columns) else ""
+    return f"UPDATE {leaving}{table} SET {news} FROM (VALUES {marks}) AS given WHERE {same}"  # noqa: S608  our names
 
 
 def _key_of(shape: Shape) -> Callable[[Any], Any]:
