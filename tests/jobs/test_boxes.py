@@ -37,15 +37,17 @@ class _Seconds:
 
 
 class _Paced:
-    """A kind of job whose chunks take so long for each card."""
+    """A kind of job whose chunks take so long for each card, and so long to prepare."""
 
-    def __init__(self, kind: Kind, seconds: _Seconds, box_seconds: float) -> None:
+    def __init__(self, kind: Kind, seconds: _Seconds, box_seconds: float, prepare_seconds: float) -> None:
         self.box_seconds = box_seconds
         self._kind = kind
         self._seconds = seconds
+        self._prepare_seconds = prepare_seconds
 
     async def prepare(self, job: JobRow, limit: int) -> Step:
         step = await self._kind.prepare(job, limit)
+        self._seconds.now += self._prepare_seconds
 
         def paced(scope: Scope) -> Chunk:
             chunk = step(scope)
@@ -73,10 +75,11 @@ async def _sizes(
     seconds: _Seconds,
     box_seconds: float,
     pace: Pace = PACE,
+    prepare_seconds: float = 0.0,
 ) -> list[int]:
     await shop.program()
     await shop.batch(CARDS)
-    paced = {kind: _Paced(worker, seconds, box_seconds) for kind, worker in kinds(shop.parts).items()}
+    paced = {kind: _Paced(worker, seconds, box_seconds, prepare_seconds) for kind, worker in kinds(shop.parts).items()}
     working = Runner(shop.recorder, paced, shop.parts.random, seconds, pace)
     stop = asyncio.Event()
     lane = asyncio.create_task(working.run(stop))
@@ -116,7 +119,8 @@ async def test_boxes_are_larger_only_until_others_write_too(shop: Workshop, monk
     assert max(sizes[7:]) == round(100 * PACE.crowded_of)
 
 
-async def test_a_lane_gives_way_to_others_who_write(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def _rests(shop: Workshop, monkeypatch: pytest.MonkeyPatch, prepare_seconds: float) -> list[float]:
+    """Return what a lane rests after its chunks beside others who write, as parts of the chunks' own time."""
     rested: list[float] = []
 
     async def rest(_stop: asyncio.Event, seconds: float) -> None:
@@ -128,9 +132,27 @@ async def test_a_lane_gives_way_to_others_who_write(shop: Workshop, monkeypatch:
 
     monkeypatch.setattr(runner, "rest", rest)
     monkeypatch.setattr(shop.recorder.store, "crowded", crowded)
-    sizes = await _sizes(shop, _Seconds(), 0.1)
+    sizes = await _sizes(shop, _Seconds(), 0.1, prepare_seconds=prepare_seconds)
+    assert len(sizes) > 4
     gave_way = [seconds for seconds in rested if seconds != runner.IDLE_SECONDS]
-    assert gave_way == pytest.approx(
-        [size * SECONDS_PER_CARD * PACE.rest_of for size in sizes[-len(gave_way) - 1 : -1]]
-    )
-    assert len(gave_way) > 3
+    took = [size * SECONDS_PER_CARD for size in sizes[:-1]]
+    return [way / chunk for way, chunk in zip(gave_way, took[len(took) - len(gave_way) :], strict=True)]
+
+
+async def test_a_lane_gives_way_to_others_who_write(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    rests = await _rests(shop, monkeypatch, 0.0)
+    assert len(rests) > 3
+    assert rests == pytest.approx([PACE.rest_of] * len(rests))
+
+
+async def test_the_time_of_preparing_the_next_chunk_is_others_too(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests = await _rests(shop, monkeypatch, 0.01)
+    assert len(rests) > 3
+    assert max(rests) < PACE.rest_of
+    assert rests[-1] == pytest.approx(PACE.rest_of - 0.01 / (0.1 * PACE.crowded_of), rel=0.02)
+
+
+async def test_a_lane_does_not_rest_that_prepares_for_long(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await _rests(shop, monkeypatch, 0.1) == []

@@ -47,7 +47,8 @@ class Pace(NamedTuple):
         alone_seconds: What a chunk's transaction may take whatever its kind, while nobody has to wait for it: more
             than the kinds ask for.
         crowded_of: How much of what its kind asks for it takes beside others.
-        rest_of: For how much of a chunk's time the lane rests after it beside others.
+        rest_of: For how much of a chunk's time the lane leaves the store to others after it; preparing the next one
+            counts.
     """
 
     alone_seconds: float = 0.0
@@ -82,6 +83,7 @@ class Runner:
         self._seconds = seconds
         self._pace = pace
         self._crowded = False
+        self._ended_seconds = 0.0
         self._took_seconds = 0.0
         self._limits: dict[int, int] = {}
         self._begun = b""
@@ -121,6 +123,7 @@ class Runner:
         while not stop.is_set():
             try:
                 step = await kind.prepare(job, self._limits.get(job.kind, FIRST_CHUNK))
+                await self._give_way(stop)
                 after = await self._chunk(job, step, kind.box_seconds)
                 if after is None or after.state == JobState.DONE:
                     break
@@ -142,10 +145,17 @@ class Runner:
                 if pause > SHORT_REST_SECONDS:
                     await self._rest(job, pause)
                     return
-                way = min(SHORT_REST_SECONDS, self._took_seconds * self._pace.rest_of) if self._crowded else 0.0
-                if pause or way:
-                    await rest(stop, max(pause, way))
+                if pause:
+                    await rest(stop, pause)
         await self._release(job)
+
+    async def _give_way(self, stop: asyncio.Event) -> None:
+        """Rest for what preparing has left of the time that is others' after a chunk."""
+        if self._crowded:
+            way = min(SHORT_REST_SECONDS, self._took_seconds * self._pace.rest_of)
+            left = self._ended_seconds + way - self._seconds()
+            if left > 0:
+                await rest(stop, left)
 
     def _announce(self, job: JobRow) -> None:
         """Log that a job is begun, unless it only comes back from a rest."""
@@ -176,7 +186,8 @@ class Runner:
 
         begun = self._seconds()
         after = await self._recorder.record(work)
-        self._took_seconds = self._seconds() - begun
+        self._ended_seconds = self._seconds()
+        self._took_seconds = self._ended_seconds - begun
         # The commit takes nearly the same for every size, so it is left out: on a slow disk chunks would only shrink.
         self._crowded = await self._recorder.store.crowded()
         box = box_seconds * self._pace.crowded_of if self._crowded else max(box_seconds, self._pace.alone_seconds)
