@@ -142,19 +142,35 @@ class MoveContract:
         others = [old[0]._replace(digest=b"p" * 32, program="other")]
         await load(store, CODE, [*old, *older, *others, *new])
         alone = [row for row in old if row.generation == 2]
-        for act in ("lacking", "clear"):
-            total, position = 0, b""
-            while True:
-                count, position = await store.transact(
-                    lambda tx, what=act, at=position: getattr(tx.moves, what)(PROGRAM, 3, at, limit)  # type: ignore[misc]
-                )
-                total += count
-                assert count <= limit
-                if not position:
-                    break
-            assert total == (len(alone) if act == "lacking" else len(old) - len(alone) + 1)
+        lacking: list[CodeRow] = []
+        while True:
+            after = lacking[-1].digest if lacking else b""
+            more = await store.read(lambda tx, at=after: tx.moves.lacking(PROGRAM, 3, at, limit))  # type: ignore[misc]
+            lacking += more
+            if len(more) < limit:
+                break
+        assert lacking == sorted(alone)
+        total, position = 0, b""
+        while True:
+            count, position = await store.transact(lambda tx, at=position: tx.moves.clear(PROGRAM, 3, at, limit))  # type: ignore[misc]
+            total += count
+            assert count <= limit
+            if not position:
+                break
+        assert total == len(old) - len(alone) + 1
         assert await store.read(lambda tx: tx.tables.page(CODE, None, 99)) == sorted([*alone, *others, *new])
         assert await store.read(lambda tx: tx.moves.left(Older(CODE, ("index_version",), 3, PROGRAM))) == len(alone)
+
+    @pytest.mark.parametrize("position", [b"?", b"sixths", b"eightths", bytes(40)])
+    async def test_a_position_that_another_store_gave_is_the_beginning(self, store: Store, position: bytes) -> None:
+        rows = codes(9)
+        await load(store, CODE, rows)
+        older, sealed = Older(CODE, ("index_version",), 99, PROGRAM), CODE.sealed
+        _, own = await store.read(lambda tx: tx.moves.walk(older, sealed, b"", 4))
+        if len(position) != len(own):
+            found, _ = await store.read(lambda tx: tx.moves.walk(older, sealed, position, 99))
+            assert sorted(found) == sorted(rows)
+            assert (await store.transact(lambda tx: tx.moves.clear(PROGRAM, 99, position, 99))) == (0, b"")
 
     async def test_versions_that_stand_at_the_beginning_of_a_column_are_counted(self, store: Store) -> None:
         shape = SHAPES["request"]

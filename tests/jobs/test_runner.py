@@ -16,7 +16,9 @@ from tests.service.invariants import check_invariants
 from tests.workshop import Workshop, workshop
 from vault.errors import FailedPrecondition, IntegrityFailure, Unavailable
 from vault.jobs import runner
+from vault.jobs.chunk import Step
 from vault.jobs.issue_batch import IssueBatch
+from vault.model.rows import JobRow
 from vault.model.states import BatchState, JobState
 from vault.stores.protocol import Store, Transaction
 
@@ -91,6 +93,38 @@ async def test_a_job_under_a_lease_is_left_alone(shop: Workshop) -> None:
     expire_leases(shop)
     while is_running(shop):  # noqa: ASYNC110  the database tells nobody
         await asyncio.sleep(0.01)
+    stop.set()
+    await lane
+    assert await check_invariants(shop) == 10
+
+
+async def test_a_lane_keeps_its_job_however_long_a_chunk_takes_to_prepare(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "LEASE_SECONDS", 0.3)
+    prepare, go_on = IssueBatch.prepare, asyncio.Event()
+
+    async def slow(self: IssueBatch, job: JobRow, limit: int) -> Step:
+        await go_on.wait()
+        return await prepare(self, job, limit)
+
+    def until_ms() -> int:
+        (job,) = shop.database.rows("job")
+        return int(job["lease_until_ms"])
+
+    monkeypatch.setattr(IssueBatch, "prepare", slow)
+    await shop.program()
+    await shop.batch(10)
+    stop = asyncio.Event()
+    lane = asyncio.create_task(shop.runner().run(stop))
+    async with asyncio.timeout(120):
+        while not (first := until_ms()):  # noqa: ASYNC110  the same
+            await asyncio.sleep(0.01)
+        while until_ms() < first + 1000:  # noqa: ASYNC110  the database tells nobody
+            await asyncio.sleep(0.01)
+        go_on.set()
+        while is_running(shop):  # noqa: ASYNC110  the same
+            await asyncio.sleep(0.01)
     stop.set()
     await lane
     assert await check_invariants(shop) == 10

@@ -53,12 +53,12 @@ def test_a_newer_row_is_looked_for_by_its_card_and_old_rows_are_gone_through_onc
     if analysed:
         session.command("ANALYZE code")
     moves = PostgresMoves(session)
-    assert moves.lacking("netcash", 2, b"", 1000)[0] == 0
+    assert moves.lacking("netcash", 2, b"", 1000) == []
     count, position = moves.clear("netcash", 2, b"", 1000)
     assert (count, bool(position)) == (1000, True)
-    for beginning in ("SELECT count(*) FROM code WHERE ctid", "DELETE"):
+    for beginning, scan in (("SELECT * FROM (SELECT digest", "Seq Scan on code"), ("DELETE", "Tid Range Scan on code")):
         plan = _plan(session, beginning)
-        assert "Tid Range Scan on code" in plan
+        assert scan in plan
         assert "code_card" in plan
         assert "Nested Loop" not in plan
     assert moves.clear("netcash", 2, position, ROWS) == (ROWS - 1000, b"")

@@ -25,6 +25,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from vault import log
 from vault.audit.event import Item
 from vault.crypto.rowtag import name_of
+from vault.errors import Unavailable
 from vault.formats.v1.job_record_pb2 import JobProgress, JobSpec
 from vault.jobs.ahead import Ahead
 from vault.jobs.chunk import Chunk, Step
@@ -32,7 +33,6 @@ from vault.model.rows import JobRow
 from vault.model.shape import Shape
 from vault.model.states import KeyPurpose
 from vault.service.catalogue import Snapshot
-from vault.service.issuing.newcode import check_fresh
 from vault.service.recorder import Recorder, Scope
 from vault.service.rotation.promotion import Promotion, check_no_rival
 from vault.stores.moves import MoveRecords, Older
@@ -183,7 +183,8 @@ class Draining:
     def _write(self, scope: Scope, job: JobRow, ready: Ready) -> Chunk:
         snapshot, table, moved, after, full = ready
         tray = self._mover.trays[table]
-        check_fresh(scope, snapshot)
+        if scope.snapshot.key_rows != snapshot.key_rows:
+            raise Unavailable("keys have changed meanwhile; try again", reason="STALE", retry_seconds=0.0)
         swapped = scope.tx.moves.swap(tray.shape, tray.columns, moved.rows, moved.values)
         if self._look_at is not None and swapped < len(moved.rows):
             self._look_at(scope, moved)

@@ -122,7 +122,7 @@ class Runner:
         failures = 0
         while not stop.is_set():
             try:
-                step = await kind.prepare(job, self._limits.get(job.kind, FIRST_CHUNK))
+                step = await self._prepared(kind, job)
                 await self._give_way(stop)
                 after = await self._chunk(job, step, kind.box_seconds)
                 if after is None or after.state == JobState.DONE:
@@ -148,6 +148,21 @@ class Runner:
                 if pause:
                     await rest(stop, pause)
         await self._release(job)
+
+    async def _prepared(self, kind: Kind, job: JobRow) -> Step:
+        """Prepare the next chunk, and keep the lease meanwhile: counting a large table takes longer than one lasts."""
+        keeping = asyncio.create_task(self._keep_on(job))
+        try:
+            return await kind.prepare(job, self._limits.get(job.kind, FIRST_CHUNK))
+        finally:
+            keeping.cancel()
+
+    async def _keep_on(self, job: JobRow) -> None:
+        """Renew the lease until cancelled."""
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            with contextlib.suppress(VaultError):  # the lease runs out then, which the chunk finds
+                await self._keep(job, LEASE_SECONDS)
 
     async def _give_way(self, stop: asyncio.Event) -> None:
         """Rest for what preparing has left of the time that is others' after a chunk."""
@@ -230,6 +245,11 @@ class Runner:
 
     async def _rest(self, job: JobRow, seconds: float) -> None:
         """Let the job rest for a while, and this lane take another one."""
+        await self._keep(job, seconds)
+        self._leave()
+
+    async def _keep(self, job: JobRow, seconds: float) -> None:
+        """Have the lease last for so long from now, if it is this lane's still."""
 
         def work(tx: Transaction) -> None:
             held = tx.jobs.get(job.job_id)
@@ -237,7 +257,6 @@ class Runner:
                 tx.jobs.lease(self._owner, seconds)
 
         await self._recorder.store.transact(work)
-        self._leave()
 
     async def _release(self, job: JobRow) -> None:
         """Give the job back at once, rather than when its lease runs out."""

@@ -1,8 +1,8 @@
 """Rows that are moved from old versions of keys to new ones: what jobs that rotate keys ask of a store.
 
 1. Rows are gone through in an order of the store's own, the quickest one it has; a position says where to go on, and
-   nobody but the store can read it. A row written meanwhile may be passed over, so whoever goes through rows counts
-   what is left afterwards, and begins again while there is any.
+   nobody but the store can read it; one that another kind of store gave means the beginning. A row written meanwhile
+   may be passed over, so whoever goes through rows counts what is left afterwards, and begins again while there is any.
 2. A row is changed only where the columns that are replaced still hold what they were read as (``swap``), so rows may
    be read, and what is to be written be made, outside the transaction that writes.
 
@@ -13,6 +13,7 @@ bytes 2 to 5, so one that was cut short is older than all; NULL names nothing.
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+from vault.model.rows import CodeRow
 from vault.model.shape import Shape
 
 
@@ -57,11 +58,19 @@ class MoveRecords(Protocol):
             values: For each row, in the same order, its new values of these columns.
         """
 
-    def lacking(self, program: str, version: int, position: bytes, limit: int) -> tuple[int, bytes]:
-        """Count those of the next ``limit`` code rows under older index versions whose code has no row under this one.
+    def lacking(self, program: str, version: int, after: bytes, limit: int) -> list[CodeRow]:
+        """Return the first ``limit`` code rows under older index versions whose code has no row under this one.
+
+        All rows are looked through, which takes a second for each million.
+
+        Args:
+            program: Whose rows.
+            version: The index version.
+            after: The digest after which they are wanted; empty for the first ones.
+            limit: 1 or more.
 
         Returns:
-            Their number, and the position after the rows; empty when there are no more.
+            The rows in the order of their digests, which no other rotation changes.
         """
 
     def clear(self, program: str, version: int, position: bytes, limit: int) -> tuple[int, bytes]:

@@ -107,7 +107,6 @@ class JobProgress(_message.Message):
     SEEN_COUNT_FIELD_NUMBER: _builtins.int
     WITHDRAWN_COUNT_FIELD_NUMBER: _builtins.int
     SKIPPED_COUNT_FIELD_NUMBER: _builtins.int
-    LEFT_COUNT_FIELD_NUMBER: _builtins.int
     format: _builtins.int
     """Format of this message: 1."""
     phase: _builtins.int
@@ -122,8 +121,6 @@ class JobProgress(_message.Message):
     """Unsold cards closed."""
     skipped_count: _builtins.int
     """Cards left as they were."""
-    left_count: _builtins.int
-    """Rows found, since the phase began, that are not where they should be."""
     def __init__(
         self,
         *,
@@ -134,11 +131,10 @@ class JobProgress(_message.Message):
         seen_count: _builtins.int = ...,
         withdrawn_count: _builtins.int = ...,
         skipped_count: _builtins.int = ...,
-        left_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "left_count", b"left_count", "phase", b"phase", "position", b"position", "seen_count", b"seen_count", "skipped_count", b"skipped_count", "table", b"table", "withdrawn_count", b"withdrawn_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "phase", b"phase", "position", b"position", "seen_count", b"seen_count", "skipped_count", b"skipped_count", "table", b"table", "withdrawn_count", b"withdrawn_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -13,6 +13,7 @@ from functools import cache
 from operator import itemgetter
 from typing import Any
 
+from vault.model.rows import CodeRow
 from vault.model.shape import SHAPES, Shape
 from vault.stores import sql
 from vault.stores.moves import Older
@@ -23,9 +24,9 @@ from vault.stores.postgres.session import Session
 _HAS_ONE = """EXISTS (SELECT 1 FROM code AS new WHERE new.card_id = code.card_id
     AND new.generation = code.generation AND new.program = code.program AND new.index_version = %b OFFSET 0)"""
 _OLDER = "(program = %b AND index_version < %b) IS TRUE"
-_BETWEEN = f"code WHERE ctid > %b::tid AND ctid <= %b::tid AND {_OLDER}"
-_LACKING = f"SELECT count(*) FROM {_BETWEEN} AND NOT {_HAS_ONE}"  # noqa: S608  our names
-_CLEAR = f"DELETE FROM {_BETWEEN} AND {_HAS_ONE}"  # noqa: S608  our names
+_LACKING = f"""SELECT * FROM (SELECT {", ".join(SHAPES["code"].columns)} FROM code
+    WHERE {_OLDER} AND NOT {_HAS_ONE} OFFSET 0) AS found WHERE digest > %b ORDER BY digest LIMIT %b"""  # noqa: S608  our names
+_CLEAR = f"DELETE FROM code WHERE ctid > %b::tid AND ctid <= %b::tid AND {_OLDER} AND {_HAS_ONE}"  # noqa: S608  our names
 _PLACE = struct.Struct(">IH")
 _LAST_PAGE = 0xFFFFFFFF
 _ROWS_A_PAGE = 16
@@ -68,25 +69,19 @@ class PostgresMoves:
         arrays = [array(kinds[name], column) for name, column in zip(names, zip(*given, strict=True), strict=True)]
         return int(self._session.run(_swapping(shape.table, tuple(columns)), arrays).rowcount)
 
-    def lacking(self, program: str, version: int, position: bytes, limit: int) -> tuple[int, bytes]:
-        """Count those of the next older code rows whose code has no row under this version."""
-        values, after = self._older(program, version, position, limit)
-        found = self._session.run(_LACKING, values).fetchone() if values else None
-        return 0 if found is None else int(found[0]), after
+    def lacking(self, program: str, version: int, after: bytes, limit: int) -> list[CodeRow]:
+        """Return the first older code rows whose code has no row under this version, in the order of their digests."""
+        found = self._session.run(_LACKING, [program, version, version, after, limit]).fetchall()
+        return list(map(CodeRow._make, found))
 
     def clear(self, program: str, version: int, position: bytes, limit: int) -> tuple[int, bytes]:
         """Delete those of the next older code rows whose code has a row under this version."""
-        values, after = self._older(program, version, position, limit)
-        return self._session.run(_CLEAR, values).rowcount if values else 0, after
-
-    def _older(self, program: str, version: int, position: bytes, limit: int) -> tuple[list[Any], bytes]:
-        """Return the parameters that mean the next older code rows, none if there are none, and where to go on.
-
-        The transaction reads one snapshot, so between the same places stand the same rows.
-        """
         places, after = self._places("NULL FROM code", _OLDER, [program, version], position, limit)
-        first = _place(*_PLACE.unpack(position)) if position else "(0,0)"
-        return [first, places[-1][-1], program, version, version] if places else [], after
+        if not places:
+            return 0, after
+        # The transaction reads one snapshot, so between the same places stand the same rows.
+        between = [_place(*_begin(position)), places[-1][-1]]
+        return self._session.run(_CLEAR, [*between, program, version, version]).rowcount, after
 
     def _next(
         self, wanted: str, condition: str, values: Sequence[Any], position: bytes, limit: int
@@ -108,7 +103,7 @@ class PostgresMoves:
             f" WHERE ctid > %b::tid AND ctid < %b::tid AND {condition} ORDER BY old.ctid LIMIT %b"
         )
         more = f"SELECT 1 FROM {table} WHERE ctid > %b::tid LIMIT 1"  # noqa: S608  our names
-        page, item = _PLACE.unpack(position) if position else (0, 0)
+        page, item = _begin(position)
         found: list[tuple[Any, ...]] = []
         span = limit // _ROWS_A_PAGE + 1
         while True:
@@ -122,6 +117,12 @@ class PostgresMoves:
                 break
             page, item, span = end, 0, min(2 * span, _LONGEST_SPAN)
         return found, _PLACE.pack(page, item) if len(found) == limit else b""
+
+
+def _begin(position: bytes) -> tuple[int, int]:
+    """Return the page and the item on it after which a position goes on."""
+    page, item = _PLACE.unpack(position) if len(position) == _PLACE.size else (0, 0)
+    return page, item
 
 
 def _place(page: int, item: int) -> str:

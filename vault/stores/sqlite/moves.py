@@ -12,6 +12,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
+from vault.model.rows import CodeRow
 from vault.model.shape import SHAPES, Shape
 from vault.stores import sql
 from vault.stores.moves import Older
@@ -29,7 +30,8 @@ _NEXT = "rowid > ? AND +program = ? AND index_version < ?"
 _HAS_ONE = """EXISTS (SELECT 1 FROM code AS new WHERE new.card_id = code.card_id
     AND new.generation = code.generation AND new.program = code.program AND new.index_version = ?)"""
 _LAST = f"SELECT max(rowid), count(*) FROM (SELECT rowid FROM code WHERE {_NEXT} ORDER BY rowid LIMIT ?)"  # noqa: S608
-_LACKING = f"SELECT count(*) FROM code WHERE {_NEXT} AND rowid <= ? AND NOT {_HAS_ONE}"  # noqa: S608  our names
+_LACKING = f"""SELECT {", ".join(SHAPES["code"].columns)} FROM code WHERE +program = ? AND index_version < ?
+    AND NOT {_HAS_ONE} AND +digest > ? ORDER BY +digest LIMIT ?"""  # noqa: S608  our names
 _CLEAR = f"DELETE FROM code WHERE {_NEXT} AND rowid <= ? AND {_HAS_ONE}"  # noqa: S608  our names
 
 
@@ -96,29 +98,25 @@ class SqliteMoves:
             swapped += self._connection.execute(text, list(chain.from_iterable(some))).rowcount
         return swapped
 
-    def lacking(self, program: str, version: int, position: bytes, limit: int) -> tuple[int, bytes]:
-        """Count those of the next older code rows whose code has no row under this version."""
-        return self._with_next(_LACKING, program, version, position, limit)
+    def lacking(self, program: str, version: int, after: bytes, limit: int) -> list[CodeRow]:
+        """Return the first older code rows whose code has no row under this version, in the order of their digests."""
+        found = self._connection.execute(_LACKING, [program, version, version, after, limit])
+        return list(map(CodeRow._make, found))
 
     def clear(self, program: str, version: int, position: bytes, limit: int) -> tuple[int, bytes]:
         """Delete those of the next older code rows whose code has a row under this version."""
         cleared = 0
-        for begun in range(0, limit, CLEARED_AT_ONCE):
-            most = min(CLEARED_AT_ONCE, limit - begun)
-            count, position = self._with_next(_CLEAR, program, version, position, most)
-            cleared += count
+        for seen in range(0, limit, CLEARED_AT_ONCE):
+            most = min(CLEARED_AT_ONCE, limit - seen)
+            begun = [_rowid(position), program, version]
+            last, count = self._connection.execute(_LAST, [*begun, most]).fetchone()
+            if last is None:
+                return cleared, b""
+            cleared += self._connection.execute(_CLEAR, [*begun, last, version]).rowcount
+            position = _position(last) if count == most else b""
             if not position:
                 break
         return cleared, position
-
-    def _with_next(self, text: str, program: str, version: int, position: bytes, limit: int) -> tuple[int, bytes]:
-        begun = [_rowid(position), program, version]
-        last, count = self._connection.execute(_LAST, [*begun, limit]).fetchone()
-        if last is None:
-            return 0, b""
-        done = self._connection.execute(text, [*begun, last, version])
-        found = done.fetchone()
-        return (done.rowcount if found is None else int(found[0])), _position(last) if count == limit else b""
 
 
 def _named(older: Older) -> str:
@@ -158,7 +156,7 @@ def _taken(shape: Shape, names: tuple[str, ...]) -> Any:
 
 
 def _rowid(position: bytes) -> int:
-    return int.from_bytes(position, "big", signed=True) if position else -(1 << 63)
+    return int.from_bytes(position, "big", signed=True) if len(position) == _SIZE else -(1 << 63)
 
 
 def _position(rowid: int) -> bytes:
