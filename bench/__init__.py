@@ -10,12 +10,11 @@
 Stores: SQLite, or with ``--store postgres`` a PostgreSQL cluster that the bench makes for itself (``cluster``), as
 durable as one of production, with the settings that the README asks for. It shares the machine's cores too.
 
-What is measured: calls (``validate``, ``batch``: closed loops, 64 or 8 calls in flight, with the CPU time that
+What is measured: calls (``validate``, ``batch``: closed loops, 128 or 8 calls in flight, with the CPU time that
 workers and database use for a call; ``paced``: ValidateCode at steady rates, a call's time from when it was due),
 ``issuance`` and ``memory`` over it; the Python client's Validator beside a call for each of its callers
-(``coalesce``); sealed submissions, singly with a receipt (128 calls in flight) and in batches (``sealed``); whether
-answers tell why a code is not good (``uniform``); and what security staff does in an incident, by the officer's
-calls alone:
+(``coalesce``); sealed submissions, singly with a receipt and in batches (``sealed``); whether answers tell why a
+code is not good (``uniform``); and what security staff does in an incident, by the officer's calls alone:
 
 - ``freeze``: the seconds of one FreezeIncident over chosen cards.
 - ``reissue``: those cards' re-issue, once beside 300 ValidateCode calls a second that are offered whether they

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench import echo
-from bench.calls import CONNECTIONS, SHOP, Pace
+from bench.calls import CONNECTIONS, IN_FLIGHT, SHOP, Pace
 from bench.cards import AT_ONCE, Wallet
 from bench.clients import PROCESSES, REST_SECONDS, WrongAnswer, run_load
 from bench.edges import Presentation
@@ -20,14 +20,6 @@ from bench.rig import Rig
 REACH = 0.55
 SINGLES_REACH = 10_000.0
 ENVELOPES_REACH = 40_000.0
-IN_FLIGHT = 128
-"""Single calls in flight, the echo's as well.
-
-What is measured is how much the processors can do. Calls that arrive within 16 ms share a commit
-(``vault.service.answering.coalesce``), so of 64 in flight most wait for the next one: a fifth of the processors' time
-was left over then, and a tenth with 128 (2026-11-24). The echo does no more with 128 than with 64.
-"""
-
 BATCHES_IN_FLIGHT = 4
 SEALING_SECONDS = 120.0
 """Allowed to a client process before it is ready."""
