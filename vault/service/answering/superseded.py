@@ -1,6 +1,7 @@
 """How often superseded codes were tried: counted in memory, written in the background.
 
-1. Counting keeps no answer waiting: what has been counted is written together, ``PAUSE_SECONDS`` later at most.
+1. Counting keeps no answer waiting, and does not show in the time that an answer takes: a turn of the event loop later
+   codes are counted, ``PAUSE_SECONDS`` later at most what was counted is written together.
 2. A count whose writing failed is written with the next; one whose commit has an unknown outcome too, so uses
    may be counted twice then, never lost.
 
@@ -9,7 +10,7 @@ of it. The audit log has every use, with its card.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -57,8 +58,11 @@ class SupersededUses:
         self._counted: dict[_Code, _Uses] = {}
         self._writing = asyncio.Lock()
 
-    def note(self, judgements: Iterable[Judgement]) -> None:
-        """Count the superseded codes among some that were judged."""
+    def note(self, judgements: Sequence[Judgement]) -> None:
+        """Have the superseded codes among some that were judged counted, when their answer is on its way."""
+        asyncio.get_running_loop().call_soon(self._count, judgements)
+
+    def _count(self, judgements: Sequence[Judgement]) -> None:
         for detail, card, generation in judgements:
             if detail is Detail.SUPERSEDED and card is not None:
                 now_ms = self._recorder.clock_ms()
@@ -81,6 +85,7 @@ class SupersededUses:
             Unavailable: The store cannot be written now; it is kept for the next time.
             IntegrityFailure: A count is not what the vault wrote; likewise.
         """
+        await asyncio.sleep(0)  # what was noted before is counted by then
         async with self._writing:
             counted, self._counted = self._counted, {}
             try:
