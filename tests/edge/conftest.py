@@ -24,7 +24,7 @@ MISSING = "Chromium is missing: scripts/browser installs it on Debian"
 # Chromium's own sandbox wants another user than root, and a container has little shared memory.
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"] if os.geteuid() == 0 else ["--disable-dev-shm-usage"]
 CARDS = 10
-EXCHANGEABLE = 12
+TAKEN, KEPT = 12, 2
 READY = "form[data-ready]"
 PATIENCE_MS = 180_000
 
@@ -37,12 +37,16 @@ class Card(NamedTuple):
 
 
 class Running(NamedTuple):
-    """``scripts/edge`` at work: the shop's URL, its folder, codes by kind, and cards to exchange, each once."""
+    """``scripts/edge`` at work: the shop's URL, its folder, codes by kind, and cards whose numbers were replaced.
+
+    A test that exchanges a card takes it out of ``exchangeable``; nobody exchanges those in ``kept``.
+    """
 
     url: str
     folder: Path
     codes: dict[str, list[str]]
     exchangeable: list[Card]
+    kept: list[Card]
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +55,15 @@ def sample() -> Iterator[Running]:
     if CHROMIUM is None:
         pytest.skip(MISSING)
     command = [sys.executable, "-m", "vault", "edge", "--json", "--cards", str(CARDS)]
-    command += ["--exchangeable", str(EXCHANGEABLE)]
+    command += ["--exchangeable", str(TAKEN + KEPT)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdout is not None
     with process.stdout:
         line = process.stdout.readline()
         assert line, f"the sample ended with status {process.wait()}"
         told = json.loads(line)
-        exchangeable = [Card(**card) for card in told["exchangeable"]]
-        yield Running(told["url"], Path(told["folder"]), told["codes"], exchangeable)
+        replaced = [Card(**card) for card in told["exchangeable"]]
+        yield Running(told["url"], Path(told["folder"]), told["codes"], replaced[:TAKEN], replaced[TAKEN:])
         process.send_signal(signal.SIGINT)
         assert process.wait(300) == 0
     assert not os.path.exists(told["folder"])  # noqa: PTH110  a path of another process

@@ -97,7 +97,7 @@ async def test_neither_the_shop_nor_what_passes_or_stays_holds_the_old_or_the_ne
 
 
 async def test_a_wrong_serial_looks_like_a_wrong_number(page: Page, sample: Running) -> None:
-    card, other = sample.exchangeable[0], sample.exchangeable[1]
+    card, other = sample.kept
     tried = [
         (card.code, other.serial),
         (sample.codes["unknown"][0], card.serial),
@@ -215,7 +215,7 @@ async def test_the_shop_relays_nothing_but_a_sealed_claim(page: Page, sample: Ru
         "sealed": base64.b64encode(b"\1\0\0\0\1" + bytes(560)).decode(),
         "requestId": "00000000-0000-4000-8000-000000000000",
     }
-    code = sample.exchangeable[0].code
+    code = sample.kept[0].code
     wrong = [right | {"code": code}, right | {"requestId": code}, right | {"sealed": "?"}, {"sealed": "AAAA"}, [], code]
     wrong.append(right | {"sealed": "AAAA"})  # too short for the vault
     ask = """async (bodies) => Promise.all(bodies.map(async ([body, type]) => {
@@ -243,7 +243,7 @@ async def test_a_page_that_is_left_shows_no_number_when_it_comes_back(page: Page
 
 
 async def test_what_is_mistyped_is_said_in_text_beside_its_field(page: Page, sample: Running) -> None:
-    card = sample.exchangeable[0]
+    card = sample.kept[0]
     sent = Sent(page)
     await page.click("#to-exchange")
     await page.focus(SERIAL)

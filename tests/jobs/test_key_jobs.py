@@ -7,13 +7,12 @@ from uuid import uuid4
 import pytest
 
 from tests.jobs.keymoves import BLOB_TABLES, data_keys, everything, move, plaintexts, stored
-from tests.jobs.roomy import make_boxes_roomy
+from tests.jobs.roomy import make_chunks_small
 from tests.service.invariants import check_invariants
 from tests.workshop import Workshop
 from vault.crypto.envelope import version_of
 from vault.errors import FailedPrecondition, IntegrityFailure
 from vault.formats.v1.job_record_pb2 import JobSpec
-from vault.jobs import runner
 from vault.jobs.retag import Retag
 from vault.model.shape import SHAPES
 from vault.model.states import Detail, JobKind, JobState, KeyPurpose, KeyState
@@ -26,10 +25,7 @@ BLOB_JOBS = [JobKind.REWRAP, JobKind.REENCRYPT]
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "FIRST_CHUNK", 5)
-    monkeypatch.setattr(runner, "LARGEST_CHUNK", 20)
-    monkeypatch.setattr(runner, "IDLE_SECONDS", 0.02)
-    make_boxes_roomy(monkeypatch)
+    make_chunks_small(monkeypatch, 5, 20)
 
 
 async def states(shop: Workshop, purpose: KeyPurpose, program: str = "netcash") -> dict[int, KeyState]:

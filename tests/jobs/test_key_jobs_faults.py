@@ -9,10 +9,9 @@ import pytest
 from tests.contracts.faults import FaultyStore, Moment
 from tests.jobs.keymoves import begin, data_keys, plaintexts, reissue
 from tests.jobs.lanes import work_off
-from tests.jobs.roomy import make_boxes_roomy
+from tests.jobs.roomy import make_chunks_small
 from tests.service.invariants import check_invariants
 from tests.workshop import workshop
-from vault.jobs import runner
 from vault.model.states import CardState, Detail, JobKind, JobState, KeyPurpose
 from vault.service.issuing.issue import CardPlan
 from vault.service.rotation.naming import MOVED_BY, count_rows
@@ -24,10 +23,7 @@ SHORT = 12
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "FIRST_CHUNK", 3)
-    monkeypatch.setattr(runner, "LARGEST_CHUNK", 3)
-    monkeypatch.setattr(runner, "IDLE_SECONDS", 0.002)
-    make_boxes_roomy(monkeypatch)
+    make_chunks_small(monkeypatch, 3, 3, 0.002)
 
 
 async def _small(folder: Path) -> tuple[list[bytes], bytes]:

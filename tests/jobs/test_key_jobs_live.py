@@ -6,10 +6,9 @@ from collections import Counter
 import pytest
 
 from tests.jobs.keymoves import begin, data_keys, everything, move, plaintexts, reissue
-from tests.jobs.roomy import make_boxes_roomy
+from tests.jobs.roomy import make_chunks_small
 from tests.service.invariants import check_invariants
 from tests.workshop import Workshop
-from vault.jobs import runner
 from vault.jobs.chunk import Kind, Step
 from vault.model.rows import JobRow
 from vault.model.states import CardState, Detail, JobKind, KeyPurpose
@@ -24,10 +23,7 @@ MOVES = [JobKind.REKEY, JobKind.REWRAP, JobKind.REENCRYPT, JobKind.RETAG]
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "FIRST_CHUNK", 12)
-    monkeypatch.setattr(runner, "LARGEST_CHUNK", 12)
-    monkeypatch.setattr(runner, "IDLE_SECONDS", 0.02)
-    make_boxes_roomy(monkeypatch)
+    make_chunks_small(monkeypatch, 12, 12)
 
 
 class Traffic:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.contracts.faults import FaultyStore, Moment
 from tests.jobs.lanes import expire_leases, is_running, work_off
-from tests.jobs.roomy import make_boxes_roomy
+from tests.jobs.roomy import make_chunks_small
 from tests.service.invariants import check_invariants
 from tests.service.orders import cards_by_id, create, open_incident, reissued
 from tests.workshop import Workshop, workshop
@@ -36,10 +36,7 @@ SOLD = CardPlan(state=CardState.ACTIVE)
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make many chunks of few cards."""
-    monkeypatch.setattr(runner, "FIRST_CHUNK", 5)
-    monkeypatch.setattr(runner, "LARGEST_CHUNK", 5)
-    monkeypatch.setattr(runner, "IDLE_SECONDS", 0.02)
-    make_boxes_roomy(monkeypatch)
+    make_chunks_small(monkeypatch, 5, 5)
 
 
 def _check_done(shop: Workshop, cards: int) -> None:

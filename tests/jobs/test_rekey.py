@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 
 from tests.jobs.keymoves import begin, everything, move
-from tests.jobs.roomy import make_boxes_roomy
+from tests.jobs.roomy import make_chunks_small
 from tests.workshop import Workshop
-from vault.jobs import rekey, runner
-from vault.jobs.drain import Moved
+from vault.jobs import rekey
+from vault.jobs.chunk import Chunk
+from vault.jobs.drain import Draining, Moved, Ready
 from vault.jobs.redigest import Redigest
+from vault.model.rows import JobRow
 from vault.model.states import Detail, JobKind, JobState, KeyPurpose
+from vault.service.recorder import Scope
 from vault.service.rotation.naming import count_rows
 
 Mover = Callable[[Redigest, Any, int, Sequence[Any]], Moved]
@@ -19,10 +22,7 @@ Mover = Callable[[Redigest, Any, int, Sequence[Any]], Moved]
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "FIRST_CHUNK", 5)
-    monkeypatch.setattr(runner, "LARGEST_CHUNK", 20)
-    monkeypatch.setattr(runner, "IDLE_SECONDS", 0.02)
-    make_boxes_roomy(monkeypatch)
+    make_chunks_small(monkeypatch, 5, 20)
 
 
 def _without(moved: Moved, index: int) -> Moved:
@@ -154,4 +154,28 @@ async def test_a_digest_that_is_another_codes_stops_the_job(shop: Workshop, monk
     await shop.work_all()
     (job,) = shop.database.rows("job", job_id=job_id)
     assert (job["state"], job["last_error"]) == (JobState.FAILED, "CODE_TWICE")
+    assert {judgement.detail for judgement in await shop.judge(*good)} == {Detail.GOOD}
+
+
+async def test_what_was_made_ahead_holds_when_something_else_than_keys_changes(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, _ = await everything(shop)
+    made, write = Redigest.move, Draining._write
+    opened = 0
+
+    def counting(self: Redigest, snapshot: Any, table: int, rows: Sequence[Any]) -> Moved:
+        nonlocal opened
+        opened += len(rows)
+        return made(self, snapshot, table, rows)
+
+    def changing(self: Draining, scope: Scope, job: JobRow, ready: Ready) -> Chunk:
+        """Write a chunk, and what has every process read programs, keys and holds again."""
+        shop.recorder.catalogue.bump(scope.tx)
+        return write(self, scope, job, ready)
+
+    monkeypatch.setattr(Redigest, "move", counting)
+    monkeypatch.setattr(Draining, "_write", changing)
+    await move(shop, JobKind.REKEY)
+    assert opened == len(shop.database.rows("code", program="netcash"))
     assert {judgement.detail for judgement in await shop.judge(*good)} == {Detail.GOOD}

@@ -11,7 +11,7 @@ import pytest
 
 from tests.contracts.faults import FaultyStore, Moment
 from tests.jobs.lanes import expire_leases, is_running, work_off
-from tests.jobs.roomy import ROOMY_SECONDS, make_boxes_roomy
+from tests.jobs.roomy import ROOMY_SECONDS, make_chunks_small
 from tests.service.invariants import check_invariants
 from tests.workshop import Workshop, workshop
 from vault.errors import FailedPrecondition, IntegrityFailure, Unavailable
@@ -28,10 +28,7 @@ T = TypeVar("T")
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make many chunks of small batches."""
-    monkeypatch.setattr(runner, "FIRST_CHUNK", 10)
-    monkeypatch.setattr(runner, "LARGEST_CHUNK", 20)
-    monkeypatch.setattr(runner, "IDLE_SECONDS", 0.02)
-    make_boxes_roomy(monkeypatch)
+    make_chunks_small(monkeypatch, 10, 20)
 
 
 async def test_chunks_follow_each_other_without_a_gap_and_grow_to_fit_the_box(shop: Workshop) -> None:

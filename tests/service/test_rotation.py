@@ -5,13 +5,12 @@ from uuid import uuid4
 
 import pytest
 
-from tests.jobs.roomy import make_boxes_roomy
+from tests.jobs.roomy import make_chunks_small
 from tests.service.invariants import check_invariants
 from tests.service.orders import create, reissued
 from tests.workshop import Workshop
 from vault.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFound
 from vault.formats.v1.job_record_pb2 import JobSpec
-from vault.jobs import runner
 from vault.model.states import CardState, JobKind, JobState
 from vault.service.issuing.issue import CardPlan
 from vault.service.rotation.joborder import CardsWanted, ReissueOrder, RotationOrder
@@ -26,10 +25,7 @@ WAITING = ReissueOrder(await_start=True)
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make many chunks of few cards."""
-    monkeypatch.setattr(runner, "FIRST_CHUNK", 5)
-    monkeypatch.setattr(runner, "LARGEST_CHUNK", 5)
-    monkeypatch.setattr(runner, "IDLE_SECONDS", 0.02)
-    make_boxes_roomy(monkeypatch)
+    make_chunks_small(monkeypatch, 5, 5)
 
 
 async def test_a_job_started_twice_with_one_request_id_is_one_job(shop: Workshop) -> None:

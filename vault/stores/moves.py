@@ -61,7 +61,7 @@ class MoveRecords(Protocol):
     def lacking(self, program: str, version: int, after: bytes, limit: int) -> list[CodeRow]:
         """Return the first ``limit`` code rows under older index versions whose code has no row under this one.
 
-        All rows are looked through, which takes a second for each million.
+        All rows of the table are looked through.
 
         Args:
             program: Whose rows.

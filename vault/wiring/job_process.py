@@ -40,9 +40,10 @@ PACES = {"sqlite": Pace(0.025, 0.5, 0.5), "postgres": Pace(0.05, 2.0, 0.25)}
 SQLite's writers queue, so a validation waits for a chunk's rest. Alone, with chunks of 25 instead of 10 ms, re-issue
 and re-key do some 15 in a hundred more, since rows share pages and commits. Beside 300 validations a second, on a
 machine where their p99 was 10 ms with nobody else, it was 55 ms without a pace, 29 to 31 ms with chunks of 7.5 ms and
-a rest of half of that, and 23 to 27 ms with chunks of 5 ms, which re-issued 4,400 to 5,300 instead of 6,200 cards/s;
-shorter chunks and longer rests made the re-issue slower and their p99 no better. On a machine twice as fast chunks of
-5 ms re-issued 11,300 to 12,500 cards/s, and their p99 was 19 to 21 ms.
+a rest of half of that, and 23 to 27 ms with chunks of 5 ms, which re-issued 4,300 to 5,300 instead of 6,200 cards/s
+(once, when the machine was slow, 2,400 with a p99 of 38 ms); shorter chunks and longer rests made the re-issue slower
+and their p99 no better. On a machine twice as fast chunks of 5 ms re-issued 11,300 to 12,500 cards/s, and their p99 was
+19 to 21 ms (30 ms in a run with 15 ms beforehand).
 
 PostgreSQL's writers do not queue, but share its log and the processors. Alone, of 12, 50, 100 and 200 ms, 50 re-issued
 1.5 times what 12 did. Beside 300 validations a second, a re-issue of 81,105 cards by 50 ms without a rest took 10 s and
